@@ -40,7 +40,7 @@ struct weir_pci_dev {
 	const struct weir_pci_driver *driver; /* bound, or NULL */
 	struct weir_pci_vector *vectors;      /* MSI-X vectors in use */
 	unsigned int nr_vectors;
-	unsigned int msix_offset;             /* of the capability in configuration space; 0: none */
+	unsigned int msix_offset;             /* of the capability; 0: none */
 	volatile void WEIR_IOMEM *msix_table;
 	uint32_t msi_id;                      /* device ID at the interrupt controller */
 };
@@ -55,20 +55,21 @@ struct weir_pci_id {
 
 struct weir_pci_driver {
 	const char *name;
-	const struct weir_pci_id *(*ids)(void); /**< what it takes; an entry with vendor 0 ends the list */
+	const struct weir_pci_id *(*ids)(void); /**< what it takes; vendor 0 ends the list */
 	int (*probe)(struct weir_pci_dev *pdev, const struct weir_pci_id *id);
 	void (*remove)(struct weir_pci_dev *pdev);
 };
 
 /**
  * -WEIR_EINVAL: the tables are wrong (the log says where). -WEIR_EEXIST: there was a scan already.
- * -WEIR_ENOMEM, or an IOMMU's -WEIR_ETIMEDOUT. Nothing is left. A function that cannot be added for a
- * reason of its own is left out, with a log line. Without a device tree there is nothing. TASK.
+ * -WEIR_ENOMEM, or an IOMMU's -WEIR_ETIMEDOUT. Nothing is left. A function that cannot be added for
+ * a reason of its own is left out, with a log line. Without a device tree there is nothing. TASK.
  */
 int weir_pci_scan(struct weir *weir) WEIR_MUST_CHECK;
 /**
- * Unbind all drivers, forget all functions, and the registrations of drivers too. Every function and
- * bridge is left with decoding and mastering off. Returns the mappings that drivers left behind. TASK.
+ * Unbind all drivers, forget all functions, and the registrations of drivers too. Every function
+ * and bridge is left with decoding and mastering off. Returns the mappings that drivers left
+ * behind. TASK.
  */
 unsigned int weir_pci_remove_all(struct weir *weir);
 

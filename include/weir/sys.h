@@ -18,13 +18,15 @@ void *weir_plat(struct weir *weir);
 unsigned int weir_cpus(const struct weir *weir);
 
 /**
- * Heap: aligned to 16 and, for powers of two up to a page, to the size; up to 4 MiB; zeroed. NULL: no
- * memory. flags: WEIR_ALLOC_ATOMIC. Any context with it. In the direct map, contiguous.
+ * Heap: aligned to 16 and, for powers of two up to a page, to the size; up to 4 MiB; zeroed. NULL:
+ * no memory. flags: WEIR_ALLOC_ATOMIC. Any context with it. In the direct map, contiguous.
  */
 void *weir_alloc(struct weir *weir, size_t size, unsigned int flags);
 /** NULL is fine. Any context. */
 void weir_free(struct weir *weir, void *ptr);
-/** Bytes that weir_alloc() handed out and did not get back, each allocation as large as its block. */
+/**
+ * Bytes that weir_alloc() handed out and did not get back, each allocation as large as its block.
+ */
 uint64_t weir_heap_in_use(struct weir *weir);
 
 /**
@@ -54,8 +56,8 @@ void weir_delayed_work_init(struct weir *weir, struct weir_delayed_work *dwork,
 /** (Re)start the time; void while it is being cancelled. Any context. */
 void weir_delayed_work_arm(struct weir_delayed_work *dwork, uint64_t delay_ns);
 /**
- * Neither pending nor running when it returns, even if fn arms it again. The caller keeps all others
- * from arming it meanwhile. Not from fn itself. Context: TASK.
+ * Neither pending nor running when it returns, even if fn arms it again. The caller keeps all
+ * others from arming it meanwhile. Not from fn itself. Context: TASK.
  */
 void weir_delayed_work_cancel(struct weir_delayed_work *dwork);
 

@@ -62,6 +62,12 @@ struct weir_options {
 
 	/** Entries of an IOMMU's event and command queue, rounded up to a power of two. 0: 8192; 1024. */
 	unsigned int event_queue_entries, command_queue_entries;
+
+	/**
+	 * For tests: each allocation from the heap is pages of its own, so that a platform that fails
+	 * the Nth call of plat_pages_alloc() reaches every allocation there is. Wasteful.
+	 */
+	bool heap_whole_pages;
 };
 
 #define WEIR_MAX_CPUS 256u

@@ -54,9 +54,14 @@ static inline void INIT_DELAYED_WORK(struct delayed_work *dwork, work_func_t fun
 	dwork->work.func = func;
 	weir_delayed_work_init(plat_weir(), &dwork->weir, weir_delayed_work_trampoline);
 }
+/** There is one queue, the platform's. */
+struct workqueue_struct;
+#define system_wq ((struct workqueue_struct *)NULL)
 /** Start or restart the time, in jiffies, after which the function is called. Any context. */
-static inline void schedule_delayed_work(struct delayed_work *dwork, unsigned long delay)
+static inline void mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork,
+				    unsigned long delay)
 {
+	(void)wq;
 	weir_delayed_work_arm(&dwork->weir, delay * WEIR_NS_PER_JIFFY);
 }
 static inline void cancel_delayed_work_sync(struct delayed_work *dwork)

@@ -3,17 +3,17 @@
 #define WEIR_HW_SMMUV3_H
 
 /*
- * Arm SMMUv3 (IHI 0070 G.b), Non-secure side, and the VMSAv8-64 descriptors (DDI 0487) that it walks:
- * numbers alone, under the specifications' names.
+ * Arm SMMUv3 (IHI 0070 G.b), Non-secure side, and the VMSAv8-64 descriptors (DDI 0487) that it
+ * walks: numbers alone, under the specifications' names.
  *
  * A field is a mask in place; the encoding of a value stands beside it, unshifted:
  *
  *   WEIR_SMMU_FIELD_GET(WEIR_SMMU_STE_0_CONFIG, ste0) == WEIR_SMMU_STE_CONFIG_S1
  *   ste0 = WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_CONFIG, WEIR_SMMU_STE_CONFIG_S1) | ...
  *
- * The digit in STE_0, CD_1, CMD_0, EVT_2 is the index of the little-endian 64-bit word. Every mask is
- * 64 bits wide; masks of 32-bit registers fit in 32. An address field keeps the address's own bits,
- * so that (word & MASK) is the address.
+ * The digit in STE_0, CD_1, CMD_0, EVT_2 is the index of the little-endian 64-bit word. Every
+ * mask is 64 bits wide; masks of 32-bit registers fit in 32. An address field keeps the address's
+ * own bits, so that (word & MASK) is the address.
  */
 
 #include <weir/base.h>
@@ -22,7 +22,7 @@
 #define WEIR_SMMU_FIELD_GET(mask, word) (((uint64_t)(word) & (mask)) >> WEIR_SMMU_FIELD_SHIFT(mask))
 #define WEIR_SMMU_FIELD(mask, value) (((uint64_t)(value) << WEIR_SMMU_FIELD_SHIFT(mask)) & (mask))
 
-/* ---- Registers (6.1, 6.3): offsets from SMMU_BASE ------------------------------------------ */
+/* ---- Registers (6.1, 6.3): offsets from SMMU_BASE ------------------------------------- */
 
 #define WEIR_SMMU_PAGE_SIZE 0x10000u
 #define WEIR_SMMU_PAGE1 0x10000u
@@ -250,7 +250,7 @@
 #define WEIR_SMMU_IRQ_CFG2_MEMATTR WEIR_GENMASK(3, 0)
 #define WEIR_SMMU_IRQ_CFG2_SH WEIR_GENMASK(5, 4)
 
-/* ---- Stream table (5.1, 5.2) ----------------------------------------------------------------- */
+/* ---- Stream table (5.1, 5.2) ---------------------------------------------------------- */
 
 #define WEIR_SMMU_L1STD_SIZE 8u
 #define WEIR_SMMU_L1STD_SPAN WEIR_GENMASK(4, 0) /* 0: invalid; else 2^(Span - 1) entries */
@@ -327,7 +327,7 @@
 
 #define WEIR_SMMU_STE_3_S2TTB WEIR_GENMASK(51, 4)
 
-/* ---- Context descriptors (5.3, 5.4) ------------------------------------------------------------ */
+/* ---- Context descriptors (5.3, 5.4) --------------------------------------------------- */
 
 #define WEIR_SMMU_L1CD_SIZE 8u
 #define WEIR_SMMU_L1CD_V WEIR_BIT(0)
@@ -381,7 +381,7 @@
 #define WEIR_SMMU_CD_3_MAIR0 WEIR_GENMASK(31, 0)
 #define WEIR_SMMU_CD_3_MAIR1 WEIR_GENMASK(63, 32)
 
-/* ---- Commands (chapter 4): 16 bytes ------------------------------------------------------------ */
+/* ---- Commands (chapter 4): 16 bytes --------------------------------------------------- */
 
 #define WEIR_SMMU_CMD_SIZE 16u
 #define WEIR_SMMU_CMD_WORDS 2u
@@ -447,7 +447,7 @@
 #define WEIR_SMMU_CMD_SYNC_0_MSIDATA WEIR_GENMASK(63, 32)
 #define WEIR_SMMU_CMD_SYNC_1_MSIADDR WEIR_GENMASK(51, 2)
 
-/* ---- Event records (7.3): 32 bytes --------------------------------------------------------------- */
+/* ---- Event records (7.3): 32 bytes ---------------------------------------------------- */
 
 #define WEIR_SMMU_EVT_SIZE 32u
 #define WEIR_SMMU_EVT_WORDS 4u
@@ -491,13 +491,13 @@
 #define WEIR_SMMU_EVT_3_IPA WEIR_GENMASK(51, 12)
 #define WEIR_SMMU_EVT_3_FETCHADDR WEIR_GENMASK(51, 3)
 
-/* ---- VMSAv8-64 stage 1 descriptors (DDI 0487 D8.3) ------------------------------------------------ */
+/* ---- VMSAv8-64 stage 1 descriptors (DDI 0487 D8.3) ------------------------------------ */
 
 #define WEIR_VMSA_VALID WEIR_BIT(0)
 #define WEIR_VMSA_TYPE WEIR_GENMASK(1, 0)
 #define WEIR_VMSA_TYPE_BLOCK 1u
 #define WEIR_VMSA_TYPE_TABLE 3u /* levels 0 to 2 */
-#define WEIR_VMSA_TYPE_PAGE 3u  /* level 3 */
+#define WEIR_VMSA_TYPE_PAGE 3u	/* level 3 */
 #define WEIR_VMSA_ATTRINDX WEIR_GENMASK(4, 2)
 #define WEIR_VMSA_NS WEIR_BIT(5)
 #define WEIR_VMSA_AP WEIR_GENMASK(7, 6)
@@ -519,7 +519,7 @@
 #define WEIR_VMSA_UXNTABLE WEIR_BIT(60)
 #define WEIR_VMSA_APTABLE WEIR_GENMASK(62, 61)
 #define WEIR_VMSA_APTABLE_NO_UNPRIV WEIR_BIT(61) /* APTable[0] */
-#define WEIR_VMSA_APTABLE_RDONLY WEIR_BIT(62)    /* APTable[1] */
+#define WEIR_VMSA_APTABLE_RDONLY WEIR_BIT(62)	 /* APTable[1] */
 #define WEIR_VMSA_NSTABLE WEIR_BIT(63)
 
 /* MAIR attribute bytes. */

@@ -130,9 +130,10 @@ struct weir_model_txn {
 /** What an IOMMU model offers to the ports above it. */
 struct weir_model_iommu_ops {
 	/**
-	 * Translate; on WEIR_MODEL_OK `*out` is the physical address and the transaction is in flight
-	 * until complete(): an invalidation that is to wait for it does. Otherwise it is over, and
-	 * recorded as the specification says.
+	 * Translate; on WEIR_MODEL_OK `*out` is the physical address and the transaction is in
+	 * flight until complete(), with the same `txn` (the object, from any thread): an
+	 * invalidation that is to wait for it does. Otherwise it is over, and recorded as the
+	 * specification says.
 	 */
 	enum weir_model_result (*translate)(void *iommu, const struct weir_model_txn *txn,
 					    uint64_t *out);
