@@ -108,6 +108,7 @@ int stack_up(void *stack)
 		.log_level = WEIR_LOG_INFO,
 		.history = s->options.history,
 		.event_queue_entries = s->options.event_queue,
+		.heap_whole_pages = s->options.heap_whole_pages,
 	};
 	int ret;
 

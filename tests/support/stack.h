@@ -16,7 +16,7 @@
 #include <posix.h>
 #include <weir/pci.h>
 
-#include "../../drivers/nvme/nvme.h"
+#include <nvme/nvme.h>
 
 struct stack_options {
 	struct posix_options posix;
@@ -24,6 +24,7 @@ struct stack_options {
 	bool no_smmu, has_rogue;
 	size_t disk_size; /* 0: 1 MiB */
 	unsigned int history, event_queue;
+	bool heap_whole_pages;
 	weir_fault_fn *on_fault;
 	void *fault_arg;
 };
