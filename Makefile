@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+#
+# The short way in; Meson and Ninja do the work, in folders under build/.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+
+# What `make test` runs; the suite `long` is left to `make test-long`.
+QUICK := --no-suite long
+SLOW := $(QUICK) --timeout-multiplier 4
+
+# The steps of a target run in the order written, whatever -j says; Ninja uses all CPUs.
+.NOTPARALLEL:
+.PHONY: all run test test-matrix test-long size lint format install clean help \
+	test-gcc test-asan test-clang test-tsan fuzz
+
+all: deps-build ## build the weir command
+	@scripts/configure $(BUILD)/gcc gcc
+	@scripts/build $(BUILD)/gcc weir
+
+run: all ## build, then run the main job: make run ARGS='--rogue --json'
+	@$(BUILD)/gcc/weir run $(ARGS)
+
+test: test-gcc test-asan ## the tests: gcc, plain and under address + undefined-behaviour sanitizers
+
+test-matrix: test-clang test-tsan lint fuzz ## clang, thread sanitizer, freestanding, lint, fuzzers
+
+test-gcc: deps-test
+	@scripts/configure $(BUILD)/gcc gcc -Dtests=enabled
+	@scripts/check $(BUILD)/gcc $(QUICK)
+
+test-asan: deps-test
+	@scripts/configure $(BUILD)/asan gcc -Dtests=enabled -Db_sanitize=address,undefined
+	@scripts/check $(BUILD)/asan $(SLOW)
+
+# Here the packaging tests also build src/ freestanding with every compiler, for both architectures.
+test-clang: deps-matrix
+	@scripts/configure $(BUILD)/clang clang -Dtests=enabled
+	@WEIR_TOOLCHAINS=all scripts/check $(BUILD)/clang $(QUICK)
+
+test-tsan: deps-matrix
+	@scripts/configure $(BUILD)/tsan clang -Dtests=enabled -Db_sanitize=thread
+	@scripts/check $(BUILD)/tsan $(SLOW)
+
+fuzz: deps-matrix ## each fuzzer for FUZZ_SECONDS (60)
+	@scripts/fuzz $(BUILD)/fuzz $(FUZZ_SECONDS)
+
+test-long: deps-test ## what takes longer
+	@scripts/configure $(BUILD)/gcc gcc -Dtests=enabled
+	@scripts/check $(BUILD)/gcc --suite long --timeout-multiplier 10
+
+size: deps-matrix ## code size, deepest stack and structure sizes of the freestanding build
+	@scripts/size
+
+lint: deps-matrix ## clang-tidy and cppcheck
+	@scripts/configure $(BUILD)/clang clang -Dtests=enabled
+	@scripts/lint $(BUILD)/clang
+
+format: deps-matrix ## clang-format over every C file
+	@find include src models platforms drivers tools tests fuzz examples -name '*.[ch]' 2>/dev/null | \
+		xargs clang-format -i
+
+install: deps-build ## install under PREFIX (/usr/local), below DESTDIR
+	@scripts/configure $(BUILD)/install gcc -Dtests=disabled --buildtype=release --prefix=$(PREFIX)
+	@scripts/build $(BUILD)/install
+	@meson install -C $(BUILD)/install --no-rebuild --quiet
+
+clean: ## remove every build folder
+	@rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+deps-%:
+	@scripts/install-deps $*
