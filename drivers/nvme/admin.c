@@ -84,8 +84,8 @@ static int use_namespace(struct nvme_ctrl *ctrl, const u8 *id)
 	u64 blocks = get64(id + WEIR_NVME_IDN_NSZE);
 
 	if (shift < 9 || shift > 12 || blocks > (u64)1 << (63 - shift)) {
-		dev_err(ctrl->dev, "namespace 1: blocks of 2^%u bytes, 0x%llx of them: not usable", shift,
-			(unsigned long long)blocks);
+		dev_err(ctrl->dev, "namespace 1: blocks of 2^%u bytes, 0x%llx of them: not usable",
+			shift, (unsigned long long)blocks);
 		return -EINVAL;
 	}
 	if (format & WEIR_NVME_LBAF_MS_MASK) {
@@ -99,8 +99,9 @@ static int use_namespace(struct nvme_ctrl *ctrl, const u8 *id)
 
 static int identify_one(struct nvme_ctrl *ctrl, u32 cns, u32 nsid, dma_addr_t addr)
 {
-	struct weir_nvme_sqe sqe = { .opcode = WEIR_NVME_ADMIN_IDENTIFY, .nsid = nsid, .prp1 = addr,
-				     .cdw10 = cns };
+	struct weir_nvme_sqe sqe = {
+		.opcode = WEIR_NVME_ADMIN_IDENTIFY, .nsid = nsid, .prp1 = addr, .cdw10 = cns
+	};
 
 	return nvme_admin(ctrl, &sqe, NULL);
 }
@@ -146,11 +147,13 @@ int nvme_set_queue_count(struct nvme_ctrl *ctrl, unsigned int wanted)
 int nvme_create_queue(struct nvme_ctrl *ctrl, struct nvme_queue *q, unsigned int vector)
 {
 	u32 size = (q->entries - 1) << WEIR_NVME_QUEUE_QSIZE_SHIFT;
-	struct weir_nvme_sqe cq = { .opcode = WEIR_NVME_ADMIN_CREATE_CQ, .prp1 = q->cq_dma,
+	struct weir_nvme_sqe cq = { .opcode = WEIR_NVME_ADMIN_CREATE_CQ,
+				    .prp1 = q->cq_dma,
 				    .cdw10 = q->qid | size,
 				    .cdw11 = WEIR_NVME_QUEUE_PC | WEIR_NVME_CQ_IEN |
 					     vector << WEIR_NVME_CQ_IV_SHIFT };
-	struct weir_nvme_sqe sq = { .opcode = WEIR_NVME_ADMIN_CREATE_SQ, .prp1 = q->sq_dma,
+	struct weir_nvme_sqe sq = { .opcode = WEIR_NVME_ADMIN_CREATE_SQ,
+				    .prp1 = q->sq_dma,
 				    .cdw10 = q->qid | size,
 				    .cdw11 = WEIR_NVME_QUEUE_PC |
 					     q->qid << WEIR_NVME_SQ_CQID_SHIFT };

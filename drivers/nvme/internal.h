@@ -14,9 +14,9 @@
  * stack of free slots, `online`, and the step from taken to issued and back. What else a slot
  * holds belongs to whoever moved it to taken. Data is mapped before the lock and unmapped after it.
  *
- * reset_lock (a mutex) lets one at a time start, reset or remove the controller. A reset takes every
- * queue offline, stops the device, and only then cancels what was issued: memory is unmapped and
- * given back when the device can no longer touch it (disabled, or without bus mastering).
+ * reset_lock (a mutex) lets one at a time start, reset or remove the controller. A reset takes
+ * every queue offline, stops the device, and only then cancels what was issued: memory is unmapped
+ * and given back when the device can no longer touch it (disabled, or without bus mastering).
  *
  * The device is not trusted: identifiers and sizes that it sends are checked before use.
  */
@@ -38,8 +38,9 @@
 #define NVME_PAGE 4096u
 #define NVME_ADMIN_ENTRIES 32u
 #define NVME_IO_ENTRIES 1024u
-#define NVME_MAX_TRANSFER (512u * NVME_PAGE) /* one page of PRP entries, one segment page in PRP1 */
-#define NVME_SMALL_LIST 32u                  /* entries of a list from the small pool */
+#define NVME_MAX_TRANSFER (512u * NVME_PAGE) /* one page of PRP entries, one segment page in PRP1  \
+					      */
+#define NVME_SMALL_LIST 32u		     /* entries of a list from the small pool */
 #define NVME_ADMIN_TIMEOUT_MS 5000u
 #define NVME_IO_TIMEOUT_MS 5000u
 
@@ -49,7 +50,7 @@ struct nvme_cmd {
 	struct nvme_request *req;
 	bool issued;
 	bool small_list;
-	u64 *list;           /* PRP list, or NULL */
+	u64 *list; /* PRP list, or NULL */
 	dma_addr_t list_dma;
 	u64 deadline_ns;
 };
@@ -65,10 +66,10 @@ struct nvme_queue {
 	volatile void __iomem *sq_doorbell, *cq_doorbell;
 	unsigned int sq_tail, cq_head;
 	u16 phase;
-	struct nvme_cmd *cmds;  /* entries - 1 of them: the ring never fills */
-	u16 *free;              /* stack of free slots */
+	struct nvme_cmd *cmds; /* entries - 1 of them: the ring never fills */
+	u16 *free;	       /* stack of free slots */
 	unsigned int nr_free;
-	unsigned int bogus;     /* completions of commands that were never sent */
+	unsigned int bogus; /* completions of commands that were never sent */
 };
 
 struct nvme_ctrl {
@@ -78,8 +79,8 @@ struct nvme_ctrl {
 	size_t regs_size;
 	u64 cap;
 	unsigned int dstrd;
-	u64 ready_timeout_ns;     /* CAP.TO */
-	enum nvme_state state;    /* atomic */
+	u64 ready_timeout_ns;  /* CAP.TO */
+	enum nvme_state state; /* atomic */
 	struct mutex reset_lock;
 	struct delayed_work watchdog;
 	struct work_struct reset;
@@ -87,10 +88,10 @@ struct nvme_ctrl {
 	struct dma_pool *list_pool, *small_pool;
 	struct nvme_queue admin;
 	struct nvme_queue *io;
-	unsigned int max_io;      /* queue pairs allocated */
-	unsigned int usable_io;   /* of them have a vector */
-	unsigned int nr_io;       /* in use: as many as the device grants */
-	unsigned int nr_irqs;     /* handlers connected */
+	unsigned int max_io;	/* queue pairs allocated */
+	unsigned int usable_io; /* of them have a vector */
+	unsigned int nr_io;	/* in use: as many as the device grants */
+	unsigned int nr_irqs;	/* handlers connected */
 	struct nvme_info info;
 };
 
@@ -128,7 +129,10 @@ void nvme_unmap(struct nvme_ctrl *ctrl, struct nvme_cmd *cmd);
 
 static inline enum nvme_state nvme_state(const struct nvme_ctrl *ctrl)
 {
-	/* Acquire: pairs with the release in nvme_set_state(); LIVE means that the queues are set up. */
+	/*
+	 * Acquire: pairs with the release in nvme_set_state(); LIVE means that the queues are set
+	 * up.
+	 */
 	return __atomic_load_n(&ctrl->state, __ATOMIC_ACQUIRE);
 }
 

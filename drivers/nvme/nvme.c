@@ -161,8 +161,7 @@ static bool to_resetting(struct nvme_ctrl *ctrl)
 
 static void watchdog_work(struct work_struct *work)
 {
-	struct nvme_ctrl *ctrl =
-		container_of(work, struct nvme_ctrl, watchdog.work);
+	struct nvme_ctrl *ctrl = container_of(work, struct nvme_ctrl, watchdog.work);
 	u32 csts = readl(reg(ctrl, WEIR_NVME_REG_CSTS));
 	u64 now = nvme_now();
 	bool bad = csts == ~0u || (csts & WEIR_NVME_CSTS_CFS);
@@ -171,13 +170,14 @@ static void watchdog_work(struct work_struct *work)
 	if (nvme_state(ctrl) == NVME_LIVE) {
 		if (bad)
 			dev_err(ctrl->dev, "%s: reset",
-				csts == ~0u ? "registers read all ones" : "fatal status (CSTS.CFS)");
+				csts == ~0u ? "registers read all ones" :
+					      "fatal status (CSTS.CFS)");
 		for (i = 0; !bad && i < ctrl->nr_io; i++)
 			bad = stuck(&ctrl->io[i], now);
 		if (bad && to_resetting(ctrl))
 			schedule_work(&ctrl->reset);
 	}
-	schedule_delayed_work(&ctrl->watchdog, watch_interval(ctrl));
+	mod_delayed_work(system_wq, &ctrl->watchdog, watch_interval(ctrl));
 }
 
 /* ---- Clients ---------------------------------------------------------------------------- */
@@ -195,7 +195,7 @@ void nvme_get_info(const struct nvme_ctrl *ctrl, struct nvme_info *info)
 void nvme_set_timeout(struct nvme_ctrl *ctrl, unsigned int ms)
 {
 	__atomic_store_n(&ctrl->io_timeout_ms, ms, __ATOMIC_RELAXED);
-	schedule_delayed_work(&ctrl->watchdog, watch_interval(ctrl));
+	mod_delayed_work(system_wq, &ctrl->watchdog, watch_interval(ctrl));
 }
 
 /* The bytes of the request's memory; 0: none, or more than the controller takes. */
@@ -357,8 +357,9 @@ static int alloc_queues(struct nvme_ctrl *ctrl)
 		return -EINVAL;
 	ctrl->info.depth = entries - 1;
 	ctrl->list_pool = dma_pool_create("nvme-list", ctrl->dev, NVME_PAGE, NVME_PAGE, 0);
-	ctrl->small_pool = dma_pool_create("nvme-small-list", ctrl->dev, NVME_SMALL_LIST * sizeof(u64),
-					   NVME_SMALL_LIST * sizeof(u64), 0);
+	ctrl->small_pool =
+		dma_pool_create("nvme-small-list", ctrl->dev, NVME_SMALL_LIST * sizeof(u64),
+				NVME_SMALL_LIST * sizeof(u64), 0);
 	ctrl->io = kcalloc(ctrl->max_io, sizeof(*ctrl->io), GFP_KERNEL);
 	if (!ctrl->list_pool || !ctrl->small_pool || !ctrl->io)
 		goto err;
@@ -399,8 +400,8 @@ static void free_irqs(struct nvme_ctrl *ctrl)
 
 static int alloc_irqs(struct nvme_ctrl *ctrl)
 {
-	int vectors = pci_alloc_irq_vectors(ctrl->pdev, 1, ctrl->max_io,
-					    PCI_IRQ_MSIX | PCI_IRQ_AFFINITY);
+	int vectors =
+		pci_alloc_irq_vectors(ctrl->pdev, 1, ctrl->max_io, PCI_IRQ_MSIX | PCI_IRQ_AFFINITY);
 	int ret = 0;
 
 	if (vectors < 0)
@@ -411,8 +412,8 @@ static int alloc_irqs(struct nvme_ctrl *ctrl)
 		int irq = pci_irq_vector(ctrl->pdev, i);
 
 		ret = irq < 0 ? irq :
-		      i       ? request_irq((unsigned int)irq, nvme_queue_irq, 0, "nvme", &ctrl->io[i]) :
-				request_irq((unsigned int)irq, first_irq, 0, "nvme", ctrl);
+		      i ? request_irq((unsigned int)irq, nvme_queue_irq, 0, "nvme", &ctrl->io[i]) :
+			  request_irq((unsigned int)irq, first_irq, 0, "nvme", ctrl);
 		if (ret)
 			break;
 		ctrl->nr_irqs++;
@@ -472,7 +473,7 @@ static int nvme_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = first_start(ctrl);
 	if (ret)
 		goto err_irqs;
-	schedule_delayed_work(&ctrl->watchdog, watch_interval(ctrl));
+	mod_delayed_work(system_wq, &ctrl->watchdog, watch_interval(ctrl));
 	dev_info(ctrl->dev, "%s, %llu blocks of %u bytes, %u queues", ctrl->info.model,
 		 (unsigned long long)ctrl->info.blocks, ctrl->info.block_size, ctrl->info.queues);
 	return 0;
@@ -498,7 +499,8 @@ static void shut_down(struct nvme_ctrl *ctrl)
 
 	for (i = 0; i < ctrl->nr_io; i++)
 		nvme_delete_queue(ctrl, &ctrl->io[i]);
-	writel((readl(reg(ctrl, WEIR_NVME_REG_CC)) & ~WEIR_NVME_CC_SHN_MASK) | WEIR_NVME_CC_SHN_NORMAL,
+	writel((readl(reg(ctrl, WEIR_NVME_REG_CC)) & ~WEIR_NVME_CC_SHN_MASK) |
+		       WEIR_NVME_CC_SHN_NORMAL,
 	       reg(ctrl, WEIR_NVME_REG_CC));
 	if (wait_status(ctrl, WEIR_NVME_CSTS_SHST_MASK, WEIR_NVME_CSTS_SHST_COMPLETE))
 		dev_warn(ctrl->dev, "did not report that it shut down");

@@ -23,7 +23,7 @@ enum nvme_op { NVME_READ, NVME_WRITE, NVME_FLUSH };
 
 struct nvme_info {
 	char model[41], serial[21], firmware[9];
-	u64 blocks;          /* of block_size bytes, of namespace 1 */
+	u64 blocks; /* of block_size bytes, of namespace 1 */
 	u32 block_size;
 	u32 max_transfer;    /* bytes in one request */
 	unsigned int queues; /* I/O queue pairs */
@@ -41,14 +41,14 @@ struct nvme_request {
 	struct scatterlist *sgl;
 	unsigned int nents;
 	/*
-	 * IRQ context (or TASK, when the controller is reset). The memory is the client's again. May
-	 * submit. status: 0, -EIO: the device says that it failed, or it was reset meanwhile,
+	 * IRQ context (or TASK, when the controller is reset). The memory is the client's again.
+	 * May submit. status: 0, -EIO: the device says that it failed, or it was reset meanwhile,
 	 * -ETIMEDOUT: it did not answer, -ENODEV: it is gone.
 	 */
 	void (*done)(struct nvme_request *req);
 	int status;
 	u16 nvme_status; /* the completion's status field, without phase, where status is -EIO */
-	u32 result;      /* DW0 of the completion */
+	u32 result;	 /* DW0 of the completion */
 
 	/* The driver's while in flight. */
 	struct nvme_request *next;
@@ -61,9 +61,10 @@ void nvme_get_info(const struct nvme_ctrl *ctrl, struct nvme_info *info);
 void nvme_set_timeout(struct nvme_ctrl *ctrl, unsigned int ms);
 
 /*
- * Start a request on the queue of the CPU that calls. -EAGAIN: that queue is full, or the controller
- * is being reset: later. -EINVAL: memory or range. -ENOMEM. -ENODEV: the controller is dead. After an error done() is
- * not called. Context: any in which no done() of this controller is interrupted by itself.
+ * Start a request on the queue of the CPU that calls. -EAGAIN: that queue is full, or the
+ * controller is being reset: later. -EINVAL: memory or range. -ENOMEM. -ENODEV: the controller is
+ * dead. After an error done() is not called. Context: any in which no done() of this controller is
+ * interrupted by itself.
  */
 int nvme_submit(struct nvme_ctrl *ctrl, struct nvme_request *req);
 /* Submit, wait, return the status. Context: TASK. done is overwritten. */

@@ -156,8 +156,9 @@ static struct nvme_cmd *claim_locked(struct nvme_queue *q, u16 cid)
 {
 	if (cid >= slots(q) || !q->cmds[cid].issued) {
 		if (q->bogus++ < 4)
-			dev_warn(q->ctrl->dev, "queue %u: completion of command %u, which was not sent",
-				 q->qid, cid);
+			dev_warn(q->ctrl->dev,
+				 "queue %u: completion of command %u, which was not sent", q->qid,
+				 cid);
 		return NULL;
 	}
 	q->cmds[cid].issued = false;
@@ -234,7 +235,9 @@ bool nvme_queue_poll(struct nvme_queue *q)
 	struct nvme_cmd *cmds[NVME_BATCH];
 	unsigned int seen, count, total = 0;
 
-	/* A device that never stops completing does not keep the CPU: what is new interrupts again. */
+	/*
+	 * A device that never stops completing does not keep the CPU: what is new interrupts again.
+	 */
 	do {
 		seen = reap(q, cmds, &count);
 		finish(q, cmds, count);

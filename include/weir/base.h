@@ -92,13 +92,14 @@ struct weir_site {
 		&weir_site_here;                                                                   \
 	})
 
-#define WEIR_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define WEIR_CONTAINER_OF(ptr, type, member)                                                       \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 #define WEIR_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define WEIR_BIT(n) ((uint64_t)1 << (n))
 #define WEIR_GENMASK(hi, lo) ((~(uint64_t)0 >> (63 - (hi))) & (~(uint64_t)0 << (lo)))
-#define WEIR_ALIGN_UP(x, a) (((x) + ((a) - 1)) & ~((uint64_t)(a) - 1))
-#define WEIR_ALIGN_DOWN(x, a) ((x) & ~((uint64_t)(a) - 1))
-#define WEIR_IS_ALIGNED(x, a) (((x) & ((uint64_t)(a) - 1)) == 0)
+#define WEIR_ALIGN_UP(x, a) (((x) + ((a)-1)) & ~((uint64_t)(a)-1))
+#define WEIR_ALIGN_DOWN(x, a) ((x) & ~((uint64_t)(a)-1))
+#define WEIR_IS_ALIGNED(x, a) (((x) & ((uint64_t)(a)-1)) == 0)
 
 #if defined(__GNUC__)
 #define WEIR_PRINTF(f, a) __attribute__((format(printf, f, a)))

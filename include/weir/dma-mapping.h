@@ -139,7 +139,8 @@ static inline int weir_dma_map_sgtable(struct weir_device *dev, struct sg_table 
 				       enum dma_data_direction dir, unsigned long attrs,
 				       const struct weir_site *site)
 {
-	int ret = weir_dma_map_sg(dev, &sgt->sgl->weir, sgt->orig_nents, weir_dir(dir), attrs, site);
+	int ret =
+		weir_dma_map_sg(dev, &sgt->sgl->weir, sgt->orig_nents, weir_dir(dir), attrs, site);
 
 	if (ret < 0)
 		return ret;

@@ -18,7 +18,7 @@ WEIR_BEGIN_DECLS
 /** Directions, with Linux's values. */
 enum weir_dma_dir {
 	WEIR_DMA_BIDIRECTIONAL = 0,
-	WEIR_DMA_TO_DEVICE = 1,   /**< the device reads */
+	WEIR_DMA_TO_DEVICE = 1,	  /**< the device reads */
 	WEIR_DMA_FROM_DEVICE = 2, /**< the device writes */
 	WEIR_DMA_NONE = 3,
 };
@@ -39,8 +39,8 @@ struct weir_sg {
 #define WEIR_SG_END 0x2ul
 
 /*
- * The handle of a page frame: what a `struct page *` of the driver headers is. Handles are 64 apart so
- * that pointer arithmetic on them works, never dereferenced, never NULL.
+ * The handle of a page frame: what a `struct page *` of the driver headers is. Handles are 64 apart
+ * so that pointer arithmetic on them works, never dereferenced, never NULL.
  */
 static inline uintptr_t weir_page_handle(weir_phys_t phys)
 {
@@ -54,7 +54,8 @@ static inline weir_phys_t weir_page_phys(uintptr_t handle)
 struct weir_sg *weir_sg_next(struct weir_sg *sg);
 static inline weir_phys_t weir_sg_phys(const struct weir_sg *sg)
 {
-	return weir_page_phys(sg->page_link & ~(uintptr_t)(WEIR_SG_CHAIN | WEIR_SG_END)) + sg->offset;
+	return weir_page_phys(sg->page_link & ~(uintptr_t)(WEIR_SG_CHAIN | WEIR_SG_END)) +
+	       sg->offset;
 }
 
 /* ---- Masks and limits ------------------------------------------------------------------- */
@@ -66,7 +67,9 @@ static inline weir_phys_t weir_sg_phys(const struct weir_sg *sg)
  */
 int weir_dma_set_mask(struct weir_device *dev, uint64_t mask);
 int weir_dma_set_coherent_mask(struct weir_device *dev, uint64_t mask);
-/** The mask that reaches all memory of the machine. */
+/**
+ * The mask that reaches all memory of the machine; 32 bits are enough where IOVAs are given out.
+ */
 uint64_t weir_dma_required_mask(struct weir_device *dev);
 /** Some memory is out of the device's reach without translation. */
 bool weir_dma_addressing_limited(struct weir_device *dev);
@@ -75,7 +78,10 @@ size_t weir_dma_max_mapping_size(struct weir_device *dev);
 size_t weir_dma_opt_mapping_size(struct weir_device *dev);
 /** Pieces that begin and end on this boundary (mask) are merged by map_sg; 0: none are. */
 unsigned long weir_dma_merge_boundary(struct weir_device *dev);
-/** Limits of one segment that map_sg may make: -WEIR_EINVAL: size 0. */
+/**
+ * Limits of one segment that map_sg may make. -WEIR_EINVAL: size 0; mask not 2^n - 1, or below a
+ * page.
+ */
 int weir_dma_set_max_segment_size(struct weir_device *dev, unsigned int size);
 int weir_dma_set_segment_boundary(struct weir_device *dev, uint64_t mask);
 /** sync_* does nothing for this device and need not be called. */
@@ -85,12 +91,15 @@ bool weir_dma_is_coherent(const struct weir_device *dev);
 
 /** WEIR_DMA_ERROR if there is no room, no memory, or an argument is wrong. */
 weir_dma_t weir_dma_map_phys(struct weir_device *dev, weir_phys_t phys, size_t size,
-			     enum weir_dma_dir dir, unsigned long attrs, const struct weir_site *site);
+			     enum weir_dma_dir dir, unsigned long attrs,
+			     const struct weir_site *site);
 /** `virt` is in the direct map. */
 weir_dma_t weir_dma_map_single(struct weir_device *dev, const void *virt, size_t size,
 			       enum weir_dma_dir dir, unsigned long attrs,
 			       const struct weir_site *site);
-/** Same address, size, direction as mapped. In strict mode the device is locked out when it returns. */
+/**
+ * Same address, size, direction as mapped. In strict mode the device is locked out when it returns.
+ */
 void weir_dma_unmap(struct weir_device *dev, weir_dma_t addr, size_t size, enum weir_dma_dir dir,
 		    unsigned long attrs, const struct weir_site *site);
 static inline bool weir_dma_is_error(weir_dma_t addr)
@@ -122,7 +131,8 @@ void weir_dma_sync_sg_for_device(struct weir_device *dev, struct weir_sg *sg, un
 
 /**
  * Zeroed memory that CPU and device may both touch at any time; page-aligned for both, size rounded
- * up to pages; the device's address within the coherent mask. NULL: none. flags: WEIR_ALLOC_ATOMIC.
+ * up to pages (at most 4 MiB, contiguous); the device's address within the coherent mask. NULL:
+ * none, or the device does not snoop. flags: WEIR_ALLOC_ATOMIC.
  */
 void *weir_dma_alloc_coherent(struct weir_device *dev, size_t size, weir_dma_t *addr,
 			      unsigned int flags, const struct weir_site *site);

@@ -17,12 +17,15 @@ WEIR_BEGIN_DECLS
 /* What a mapping allows, with Linux's values. */
 #define WEIR_IOMMU_READ 0x1u
 #define WEIR_IOMMU_WRITE 0x2u
-#define WEIR_IOMMU_CACHE 0x4u  /**< coherent with the CPUs' caches */
+#define WEIR_IOMMU_CACHE 0x4u /**< coherent with the CPUs' caches */
 #define WEIR_IOMMU_NOEXEC 0x8u
-#define WEIR_IOMMU_MMIO 0x10u  /**< device memory */
-#define WEIR_IOMMU_PRIV 0x20u  /**< privileged accesses only */
+#define WEIR_IOMMU_MMIO 0x10u /**< device memory */
+#define WEIR_IOMMU_PRIV 0x20u /**< privileged accesses only */
 
-/** NULL-free: a paging domain that fits `dev`'s IOMMU. -WEIR_ENODEV: dev has none. -WEIR_ENOMEM. TASK. */
+/**
+ * NULL-free: a paging domain that fits `dev`'s IOMMU. -WEIR_ENODEV: dev has none. -WEIR_ENOMEM.
+ * TASK.
+ */
 int weir_domain_alloc(struct weir_device *dev, struct weir_domain **domain);
 /** No device is attached. Mappings go with it. TASK. */
 void weir_domain_free(struct weir_domain *domain);
@@ -30,16 +33,20 @@ void weir_domain_free(struct weir_domain *domain);
 /**
  * Move dev's group into the domain. -WEIR_EINVAL: the domain is another IOMMU's, or the group has
  * more than one device. -WEIR_EBUSY: the group is in a domain that is not the DMA API's, or that
- * one has live mappings. -WEIR_ENOMEM, -WEIR_ETIMEDOUT; the group is then where it was. TASK.
+ * one has live mappings, or (from or to an identity domain) the device has message-signalled
+ * interrupts, whose address would become wrong. -WEIR_ENOMEM, -WEIR_ETIMEDOUT; the group is then
+ * where it was. TASK.
  */
 int weir_domain_attach(struct weir_domain *domain, struct weir_device *dev);
 /** Back to the DMA API's domain; if that fails (-WEIR_ENOMEM, ...) the group is blocked. TASK. */
 int weir_domain_detach(struct weir_domain *domain, struct weir_device *dev);
 
 /**
- * Map; iova, phys, size in multiples of the smallest page of the domain. -WEIR_EINVAL: alignment, or
- * beyond the domain's addresses. -WEIR_EEXIST: part of it is mapped. -WEIR_ENOMEM. After an error
- * nothing of it is mapped. Any context; calls on disjoint ranges may run at once.
+ * Map; iova, phys, size in multiples of the smallest page of the domain. -WEIR_EINVAL: alignment,
+ * beyond the domain's addresses, or in 0x8000000 - 0x80fffff, where weir maps the doorbells of
+ * interrupts (and keeps them when the range is unmapped). -WEIR_EEXIST: part of it is mapped.
+ * -WEIR_ENOMEM. After an error nothing of it is mapped. Any context; calls on disjoint ranges may
+ * run at once.
  */
 int weir_domain_map(struct weir_domain *domain, weir_dma_t iova, weir_phys_t phys, size_t size,
 		    unsigned int prot);

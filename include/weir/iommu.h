@@ -34,7 +34,10 @@ static inline int iommu_attach_device(struct iommu_domain *domain, struct device
 }
 static inline void iommu_detach_device(struct iommu_domain *domain, struct device *dev)
 {
-	/* On failure the group is blocked, which is what the caller asked for or safer; it is logged. */
+	/*
+	 * On failure the group is blocked, which is what the caller asked for or safer; it is
+	 * logged.
+	 */
 	(void)weir_domain_detach((struct weir_domain *)domain, &dev->weir);
 }
 static inline int iommu_map(struct iommu_domain *domain, unsigned long iova, phys_addr_t phys,

@@ -33,8 +33,12 @@ struct pci_device_id {
 #define PCI_DEVICE(v, d)                                                                           \
 	.weir = { .vendor = (v), .device = (d), .subvendor = PCI_ANY_ID, .subdevice = PCI_ANY_ID }
 #define PCI_DEVICE_CLASS(c, m)                                                                     \
-	.weir = { .vendor = PCI_ANY_ID, .device = PCI_ANY_ID, .subvendor = PCI_ANY_ID,             \
-		  .subdevice = PCI_ANY_ID, .class_code = (c), .class_mask = (m) }
+	.weir = { .vendor = PCI_ANY_ID,                                                            \
+		  .device = PCI_ANY_ID,                                                            \
+		  .subvendor = PCI_ANY_ID,                                                         \
+		  .subdevice = PCI_ANY_ID,                                                         \
+		  .class_code = (c),                                                               \
+		  .class_mask = (m) }
 
 static inline struct pci_dev *to_pci_dev(struct device *device)
 {
@@ -155,9 +159,9 @@ struct pci_driver {
 };
 
 /*
- * A driver ends with module_pci_driver(its_driver): that defines `weir_its_driver`, which whoever puts
- * a system together gives to weir_pci_register_driver(). (Linux has a module's constructor in that
- * place; weir has none.)
+ * A driver ends with module_pci_driver(its_driver): that defines `weir_its_driver`, which whoever
+ * puts a system together gives to weir_pci_register_driver(). (Linux has a module's constructor in
+ * that place; weir has none.)
  */
 #define module_pci_driver(drv)                                                                     \
 	static const struct weir_pci_id *drv##_weir_ids(void)                                      \

@@ -40,7 +40,7 @@ struct weir;
 enum weir_zone {
 	WEIR_ZONE_NORMAL, /**< anywhere */
 	WEIR_ZONE_DMA32,  /**< wholly below 4 GiB */
-	WEIR_ZONE_DMA,    /**< wholly below the host's smallest zone: 16 MiB on a PC, 1 GiB elsewhere */
+	WEIR_ZONE_DMA,	  /**< below the host's lowest limit: 16 MiB on a PC, 1 GiB elsewhere */
 };
 
 #define WEIR_ALLOC_ATOMIC 0x1u /**< must not sleep: the caller is ATOMIC or IRQ */
@@ -106,7 +106,7 @@ void plat_mmio_write64(volatile void WEIR_IOMEM *addr, uint64_t value);
  * __atomic operations for that.
  */
 #ifndef plat_dma_mb
-void plat_dma_mb(void);  /**< all before, all after: also a store before against a load after */
+void plat_dma_mb(void);	 /**< all before, all after: also a store before against a load after */
 void plat_dma_rmb(void); /**< loads before, loads after */
 void plat_dma_wmb(void); /**< stores before, stores after (a register write that starts a device) */
 #endif
@@ -198,12 +198,19 @@ struct weir_timer {
 	uintptr_t opaque[7];
 };
 
-/** Call fn in IRQ context, on any CPU, once plat_time_ns() >= deadline. If armed: moves the deadline. */
+/**
+ * Call fn in IRQ context, on any CPU, once plat_time_ns() >= deadline. If armed: moves the
+ * deadline.
+ */
 void plat_timer_arm(void *plat, struct weir_timer *timer, uint64_t deadline_ns);
-/** Disarm; when it returns fn is not running and will not. true: it had been armed. Context: TASK. */
+/**
+ * Disarm; when it returns fn is not running and will not. true: it had been armed. Context: TASK.
+ */
 bool plat_timer_cancel(void *plat, struct weir_timer *timer);
 
-/** A call to be made in TASK context. The owner sets fn and zeroes the rest; never copied or moved. */
+/**
+ * A call to be made in TASK context. The owner sets fn and zeroes the rest; never copied or moved.
+ */
 struct weir_work {
 	void (*fn)(struct weir_work *work);
 	uintptr_t opaque[7];
@@ -232,7 +239,9 @@ typedef void weir_irq_fn(void *arg);
  * -WEIR_EINVAL: no such interrupt. -WEIR_ENOMEM. Calls fn. Context: TASK.
  */
 int plat_irq_connect(void *plat, unsigned int irq, unsigned int cpu, weir_irq_fn *fn, void *arg);
-/** Disable and disconnect; when it returns the handler is not running and will not. Context: TASK. */
+/**
+ * Disable and disconnect; when it returns the handler is not running and will not. Context: TASK.
+ */
 void plat_irq_disconnect(void *plat, unsigned int irq);
 
 /**
@@ -244,7 +253,7 @@ int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, uns
 
 /** A message-signalled interrupt: what a device must write, where. */
 struct weir_msi {
-	unsigned int irq;   /**< for plat_irq_connect() */
+	unsigned int irq; /**< for plat_irq_connect() */
 	uint32_t data;
 	weir_phys_t doorbell; /**< physical; weir's core makes it reachable for the device */
 };

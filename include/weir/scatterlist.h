@@ -24,7 +24,7 @@ struct scatterlist {
 
 struct sg_table {
 	struct scatterlist *sgl;
-	unsigned int nents;      /* segments in use after mapping */
+	unsigned int nents;	 /* segments in use after mapping */
 	unsigned int orig_nents; /* entries of the list */
 };
 
@@ -84,7 +84,8 @@ static inline void sg_init_one(struct scatterlist *sg, const void *buf, unsigned
 	sg_set_buf(sg, buf, len);
 }
 /** The last entry of `prv` (of prv_nents) becomes a link to `sgl`. */
-static inline void sg_chain(struct scatterlist *prv, unsigned int prv_nents, struct scatterlist *sgl)
+static inline void sg_chain(struct scatterlist *prv, unsigned int prv_nents,
+			    struct scatterlist *sgl)
 {
 	struct scatterlist *link = &prv[prv_nents - 1];
 

@@ -33,21 +33,24 @@ struct weir_group;
 enum weir_mode {
 	WEIR_MODE_STRICT,      /**< IOVAs; an unmap has taken effect when it returns */
 	WEIR_MODE_PASSTHROUGH, /**< physical addresses, through the IOMMU's bypass */
-	WEIR_MODE_OFF,         /**< physical addresses; IOMMUs are left alone (and let all through) */
+	WEIR_MODE_OFF, /**< physical addresses; IOMMUs are left alone (and let all through) */
 };
 
 /** Drivers for weir_options.iommu_drivers. */
 extern const struct weir_iommu_driver weir_smmuv3_driver;
 
 struct weir_options {
-	void *plat;        /**< given back in each plat_*() call */
+	void *plat;	   /**< given back in each plat_*() call */
 	unsigned int cpus; /**< plat_cpu() is below this; 1 to WEIR_MAX_CPUS */
 	enum weir_mode mode;
 
 	/** Drivers to try, NULL at the end. NULL: none. Must outlive the machine. */
 	const struct weir_iommu_driver *const *iommu_drivers;
 
-	/** Flattened device tree, or NULL. Read only during weir_init() and weir_pci_scan(); not trusted. */
+	/**
+	 * Flattened device tree, or NULL. Read only during weir_init() and weir_pci_scan(); not
+	 * trusted.
+	 */
 	const void *fdt;
 	size_t fdt_size;
 
@@ -55,17 +58,20 @@ struct weir_options {
 	enum weir_level log_level;
 
 	/**
-	 * Remember the last N mappings of each CPU, so that a fault report can say who last held the
-	 * address. 0: none; then it costs one predictable branch.
+	 * Remember N mappings for each CPU, the last ones, so that a fault report can say who last
+	 * held the address. At most 32768. 0: none; then it costs one predictable branch.
 	 */
 	unsigned int history;
 
-	/** Entries of an IOMMU's event and command queue, rounded up to a power of two. 0: 8192; 1024. */
+	/**
+	 * Entries of an IOMMU's event and command queue, rounded up to a power of two. 0: 8192;
+	 * 1024.
+	 */
 	unsigned int event_queue_entries, command_queue_entries;
 
 	/**
-	 * For tests: each allocation from the heap is pages of its own, so that a platform that fails
-	 * the Nth call of plat_pages_alloc() reaches every allocation there is. Wasteful.
+	 * For tests: each allocation from the heap is pages of its own, so that a platform that
+	 * fails the Nth call of plat_pages_alloc() reaches every allocation there is. Wasteful.
 	 */
 	bool heap_whole_pages;
 };
@@ -82,8 +88,8 @@ struct weir_options {
 int weir_init(const struct weir_options *options, struct weir **weir) WEIR_MUST_CHECK;
 
 /**
- * Take it down: IOMMUs are left with every stream blocked (not bypassed) and all memory is given back.
- * -WEIR_EBUSY: devices are still there (the log names the first); nothing changed.
+ * Take it down: IOMMUs are left with every stream blocked (not bypassed) and all memory is given
+ * back. -WEIR_EBUSY: devices are still there (the log names the first); nothing changed.
  */
 int weir_fini(struct weir *weir) WEIR_MUST_CHECK;
 
@@ -104,15 +110,22 @@ struct weir_range {
 /** What a host says of a device. */
 struct weir_device_desc {
 	const char *name; /**< copied (up to 31 characters) */
-	/** IDs with aliases, at most WEIR_DEVICE_MAX_IDS; none: the device is not behind an IOMMU. */
+	/**
+	 * IDs with aliases, at most WEIR_DEVICE_MAX_IDS; none: the device is not behind an IOMMU.
+	 */
 	const struct weir_device_id *ids;
 	unsigned int nr_ids;
-	/** A device that this one cannot be told from or isolated from: shares its group. NULL: a group of its own. */
+	/**
+	 * A device that this one cannot be told from or isolated from: shares its group. NULL: a
+	 * group of its own.
+	 */
 	struct weir_device *group_with;
-	/** Addresses that never reach the IOMMU (a bridge's windows): no IOVA is taken from them. */
+	/**
+	 * Addresses that never reach the IOMMU (a bridge's windows): no IOVA is taken from them.
+	 */
 	const struct weir_range *reserved;
 	unsigned int nr_reserved;
-	bool coherent;      /**< its accesses snoop the CPUs' caches */
+	bool coherent;	    /**< its accesses snoop the CPUs' caches */
 	uint64_t bus_limit; /**< highest address that the bus to it carries; 0: no limit */
 };
 
@@ -122,21 +135,21 @@ struct weir_device_desc {
  */
 struct weir_device {
 	struct weir *weir;
-	struct weir_group *group;     /* NULL: not behind an IOMMU */
-	struct weir_domain *dma;      /* hot: domain of the DMA API; NULL: direct mapping */
-	uint64_t dma_mask;            /* streaming */
+	struct weir_group *group; /* NULL: not behind an IOMMU */
+	struct weir_domain *dma;  /* hot: domain of the DMA API; NULL: direct mapping */
+	uint64_t dma_mask;	  /* streaming */
 	uint64_t coherent_mask;
-	uint64_t bus_limit;           /* all ones: none */
+	uint64_t bus_limit; /* all ones: none */
 	uint32_t max_segment_size;
 	uint64_t segment_boundary;
 	bool coherent;
-	bool blocked;                 /* removed, or never given a domain */
+	bool blocked; /* removed, or never given a domain */
 	unsigned int nr_ids;
 	struct weir_device_id ids[WEIR_DEVICE_MAX_IDS];
 	struct weir_device *group_next; /* under the group's lock */
-	struct weir_device *next;       /* under the machine's lock */
-	uint64_t live_maps;           /* mappings that were not unmapped, atomic */
-	void *driver_data;            /* the driver's own */
+	struct weir_device *next;	/* under the machine's lock */
+	uint64_t live_maps;		/* mappings that were not unmapped, atomic */
+	void *driver_data;		/* the driver's own */
 	char name[32];
 };
 
@@ -145,8 +158,8 @@ struct weir_device {
  * -WEIR_EINVAL: desc. -WEIR_EEXIST: an ID is another device's that is not in its group.
  * -WEIR_ERANGE: an ID beyond what the IOMMU can tell apart. -WEIR_ENOMEM, -WEIR_ETIMEDOUT.
  */
-int weir_device_add(struct weir *weir, struct weir_device *dev, const struct weir_device_desc *desc)
-	WEIR_MUST_CHECK;
+int weir_device_add(struct weir *weir, struct weir_device *dev,
+		    const struct weir_device_desc *desc) WEIR_MUST_CHECK;
 
 /**
  * Forget a device: its streams are blocked. Mappings that it left are reported in the log, and
@@ -164,13 +177,13 @@ int weir_device_group_id(const struct weir_device *dev);
 /* ---- Faults ----------------------------------------------------------------------------- */
 
 enum weir_fault_reason {
-	WEIR_FAULT_TRANSLATION,  /**< nothing is mapped there */
-	WEIR_FAULT_PERMISSION,   /**< mapped, but not for this access */
+	WEIR_FAULT_TRANSLATION, /**< nothing is mapped there */
+	WEIR_FAULT_PERMISSION,	/**< mapped, but not for this access */
 	WEIR_FAULT_ACCESS_FLAG,
 	WEIR_FAULT_ADDRESS_SIZE, /**< beyond what the tables span */
-	WEIR_FAULT_BAD_STREAM,   /**< no such stream, or it is blocked by its table entry */
-	WEIR_FAULT_BAD_CONFIG,   /**< the IOMMU refused a structure that the driver wrote */
-	WEIR_FAULT_EXTERNAL,     /**< a structure could not be fetched */
+	WEIR_FAULT_BAD_STREAM,	 /**< no such stream, or it is blocked by its table entry */
+	WEIR_FAULT_BAD_CONFIG,	 /**< the IOMMU refused a structure that the driver wrote */
+	WEIR_FAULT_EXTERNAL,	 /**< a structure could not be fetched */
 	WEIR_FAULT_OTHER,
 };
 
@@ -178,9 +191,9 @@ enum weir_fault_reason {
 struct weir_fault {
 	struct weir_iommu *iommu;
 	struct weir_device *dev; /**< NULL: nobody's stream */
-	uint32_t id;             /**< stream ID */
+	uint32_t id;		 /**< stream ID */
 	enum weir_fault_reason reason;
-	const char *name;        /**< the specification's name of the event */
+	const char *name; /**< the specification's name of the event */
 	bool has_address, write, instruction, privileged;
 	weir_dma_t address;
 };
@@ -199,8 +212,8 @@ struct weir_history {
 	uint64_t mapped_ns, unmapped_ns;
 	weir_dma_t start;
 	size_t size;
-	bool device_reads, device_writes;    /**< what the mapping allowed */
-	const struct weir_device *dev;       /**< for whom */
+	bool device_reads, device_writes; /**< what the mapping allowed */
+	const struct weir_device *dev;	  /**< for whom */
 };
 
 /**
@@ -209,22 +222,24 @@ struct weir_history {
  */
 int weir_history_find(struct weir_device *dev, weir_dma_t address, struct weir_history *found);
 
-/** One line on a fault, as the log has it: device, address, access, reason, history. Any context. */
+/**
+ * One line on a fault, as the log has it: device, address, access, reason, history. Any context.
+ */
 void weir_fault_describe(const struct weir_fault *fault, char *buf, size_t size);
 
 /* ---- Statistics ------------------------------------------------------------------------- */
 
 /** Sums over the CPUs since weir_init(); exact when the machine is quiet. */
 struct weir_stats {
-	uint64_t maps, unmaps;      /**< operations; a list counts once */
-	uint64_t live_mappings;     /**< of all devices: streaming and coherent */
+	uint64_t maps, unmaps;	/**< operations; a list counts once */
+	uint64_t live_mappings; /**< of all devices: streaming and coherent */
 	uint64_t map_errors;
-	uint64_t commands, syncs;   /**< sent to IOMMUs */
-	uint64_t faults;            /**< events received that tell of a blocked access */
-	uint64_t events;            /**< event records received in all */
-	uint64_t event_overflows;   /**< times that an IOMMU said that it lost events */
-	uint64_t faults_logged;     /**< lines in the log; the rest was limited */
-	uint64_t table_pages;       /**< pages of I/O page tables now */
+	uint64_t commands, syncs; /**< sent to IOMMUs */
+	uint64_t faults;	  /**< events received that tell of a blocked access */
+	uint64_t events;	  /**< event records received in all */
+	uint64_t event_overflows; /**< times that an IOMMU said that it lost events */
+	uint64_t faults_logged;	  /**< lines in the log; the rest was limited */
+	uint64_t table_pages;	  /**< pages of I/O page tables now */
 };
 
 void weir_get_stats(struct weir *weir, struct weir_stats *stats);

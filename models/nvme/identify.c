@@ -35,7 +35,7 @@ static void put64(uint8_t *page, size_t offset, uint64_t value)
 static void put_text(uint8_t *page, size_t offset, const char *text, size_t size)
 {
 	memset(page + offset, ' ', size);
-	memcpy(page + offset, text, strlen(text));
+	put(page, offset, text, strlen(text));
 }
 
 static void controller(const struct weir_model_nvme *nvme, uint8_t *page)

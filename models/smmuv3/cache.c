@@ -92,6 +92,7 @@ static uint64_t *choose_way(struct smmu_cache *cache, uint64_t *set, const uint6
 		if (!entry[0] && !choice)
 			choice = entry;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a cache has at least one way */
 	return choice ? choice : smmu_cache_way(cache, set, (set[0] >> 1) % cache->ways);
 }
 

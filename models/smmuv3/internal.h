@@ -151,7 +151,9 @@ struct smmu_translation {
 
 static inline uint32_t smmu_reg(const uint32_t *reg)
 {
-	/* At least acquire, for smmu_reg_set(); queue indexes are ordered with each other as well. */
+	/*
+	 * At least acquire, for smmu_reg_set(); queue indexes are ordered with each other as well.
+	 */
 	return __atomic_load_n(reg, __ATOMIC_SEQ_CST);
 }
 

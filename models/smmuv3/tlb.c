@@ -61,7 +61,7 @@ bool weir_model_smmu_tlb_find(struct weir_model_smmuv3 *smmu, const union smmu_s
 			      const union smmu_cd *cd, uint64_t va, struct smmu_translation *out)
 {
 	unsigned int granule = cd->granule[va >> 55 & 1], stride = granule - 3;
-	uint64_t sizes = __atomic_load_n(&smmu->tlb_sizes, __ATOMIC_ACQUIRE), data;
+	uint64_t sizes = __atomic_load_n(&smmu->tlb_sizes, __ATOMIC_ACQUIRE), data = 0;
 
 	for (unsigned int size = granule; size <= granule + 2 * stride; size += stride) {
 		if (!(sizes >> size & 1) || !find_size(smmu, ste, cd, va, size, &data))

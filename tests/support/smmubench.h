@@ -61,11 +61,18 @@ static inline void raise_irq(unsigned int irq)
 	fakeplat_raise(fake, irq);
 }
 
+/* A register read takes its time, or a wait of a second would be a long one. */
+static inline uint64_t slow_read(void *opaque, uint64_t phys, unsigned int size)
+{
+	fake->now += 5000;
+	return fakesmmu_read(opaque, phys, size);
+}
+
 static inline void start(void)
 {
 	fake = fakeplat_new(MIB(32));
 	fakesmmu_init(&smmu, fake, raise_irq);
-	fake->mmio = (struct fakeplat_mmio){ fakesmmu_read, fakesmmu_write, &smmu };
+	fake->mmio = (struct fakeplat_mmio){ slow_read, fakesmmu_write, &smmu };
 	memset(&weir, 0, sizeof(weir));
 	memset(&cpu, 0, sizeof(cpu));
 	weir.plat = fake;

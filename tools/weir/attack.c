@@ -8,11 +8,11 @@
  *   read-only   pages that it may read: write
  *   neighbour   the pages before and after one that it may use: read and write
  *
- * What it does have a right to at the time (its live mappings, the doorbell of its interrupt) is left
- * out. Each page of memory that was free is taken and filled with a pattern first, and looked at
- * afterwards; in the pages that the stack itself uses, the words that the rogue wrote to are
- * searched for its mark. Where nothing translates, writes to pages of the stack are spared: they would
- * succeed, and end this process.
+ * What it does have a right to at the time (its live mappings, the doorbell of its interrupt) is
+ * left out. Each page of memory that was free is taken and filled with a pattern first, and looked
+ * at afterwards; in the pages that the stack itself uses, the words that the rogue wrote to are
+ * searched for its mark. Where nothing translates, writes to pages of the stack are spared: they
+ * would succeed, and end this process.
  */
 
 #include <stdio.h>
@@ -34,7 +34,8 @@
 #define MSI_WINDOW_START 0x8000000ull
 #define MSI_WINDOW_END 0x8100000ull
 
-struct try {
+struct
+try {
 	uint64_t addr; /* aligned to 8, write flag in bit 0 */
 	enum target target;
 };
@@ -120,11 +121,14 @@ static int take_device(struct assault *a)
 	ret = a->regs ? weir_pci_alloc_vectors(a->pdev, 1, 1) : -ENOMEM;
 	if (ret < 0)
 		goto err_unmap;
-	ret = weir_irq_request(a->weir, (unsigned int)weir_pci_vector_irq(a->pdev, 0), on_interrupt, a);
+	ret = weir_irq_request(a->weir, (unsigned int)weir_pci_vector_irq(a->pdev, 0), on_interrupt,
+			       a);
 	if (ret)
 		goto err_vectors;
 	weir_pci_set_master(a->pdev, true);
-	return readl((volatile char __iomem *)a->regs + WEIR_ROGUE_ID) == WEIR_ROGUE_MAGIC ? 0 : -ENODEV;
+	return readl((volatile char __iomem *)a->regs + WEIR_ROGUE_ID) == WEIR_ROGUE_MAGIC ?
+		       0 :
+		       -ENODEV;
 
 err_vectors:
 	weir_pci_free_vectors(a->pdev);
@@ -168,7 +172,8 @@ static bool unchanged(const struct page *page)
 static void claim(struct assault *a, struct page *page, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
-		a->is_ours[(page_to_phys(page + i) - WEIR_MODEL_MACHINE_RAM_BASE) >> PAGE_SHIFT] = 1;
+		a->is_ours[(page_to_phys(page + i) - WEIR_MODEL_MACHINE_RAM_BASE) >> PAGE_SHIFT] =
+			1;
 		fill(page + i);
 	}
 }
@@ -182,7 +187,8 @@ static struct page *own(struct assault *a, unsigned int order)
 	return page;
 }
 
-static int map_one(struct assault *a, struct mapping *m, struct page *page, enum dma_data_direction dir)
+static int map_one(struct assault *a, struct mapping *m, struct page *page,
+		   enum dma_data_direction dir)
 {
 	m->page = page;
 	m->dir = dir;
@@ -231,7 +237,7 @@ static int take_free_memory(struct assault *a)
 	uint64_t wanted = a->ram_pages - in_use;
 
 	wanted = wanted > RESERVE_PAGES ? wanted - RESERVE_PAGES : 0;
-	a->victims = calloc(wanted ? wanted : 1, sizeof(*a->victims));
+	a->victims = calloc(wanted ? wanted : 1, sizeof(struct page *));
 	if (!a->victims)
 		return -ENOMEM;
 	while (a->nr_victims < wanted) {
@@ -259,11 +265,12 @@ static void check_memory(struct assault *a)
 		uint64_t phys = a->tries[i].addr & ~7ull;
 		uint64_t page = (phys - WEIR_MODEL_MACHINE_RAM_BASE) >> PAGE_SHIFT;
 
-		if (!(a->tries[i].addr & 1) || a->tries[i].target != TARGET_NEVER || a->is_ours[page])
+		if (!(a->tries[i].addr & 1) || a->tries[i].target != TARGET_NEVER ||
+		    a->is_ours[page])
 			continue;
 		/* A page of the stack's: it may be written at this moment. */
-		r->pages_changed += __atomic_load_n((uint64_t *)phys_to_virt(phys), __ATOMIC_RELAXED) ==
-				    WEIR_ROGUE_PATTERN;
+		r->pages_changed += __atomic_load_n((uint64_t *)phys_to_virt(phys),
+						    __ATOMIC_RELAXED) == WEIR_ROGUE_PATTERN;
 	}
 }
 
@@ -378,12 +385,19 @@ static void plan(struct assault *a)
 
 /* ---- Faults: one line for each kind ----------------------------------------------------- */
 
+static bool same_kind(const struct kind *a, const struct kind *b)
+{
+	return a->reason == b->reason && a->write == b->write && a->was_mapped == b->was_mapped &&
+	       a->is_mapped == b->is_mapped;
+}
+
 /* By the tool's own lists: a search of the history for each of so many faults would be slow. */
 static bool on_fault(void *arg, const struct weir_fault *fault)
 {
 	struct assault *a = arg;
 	struct run_report *r = a->report;
-	struct kind kind = { .reason = fault->reason, .write = fault->write,
+	struct kind kind = { .reason = fault->reason,
+			     .write = fault->write,
 			     .was_mapped = contains(a->gone, UNMAPPED_PAGES, fault->address),
 			     .is_mapped = contains(a->live, a->nr_live, fault->address) };
 	unsigned int i;
@@ -391,9 +405,8 @@ static bool on_fault(void *arg, const struct weir_fault *fault)
 
 	flags = plat_irq_save();
 	plat_spin_lock(&a->lock);
-	for (i = 0; i < r->nr_faults; i++)
-		if (!memcmp(&a->kinds[i], &kind, sizeof(kind)))
-			break;
+	for (i = 0; i < r->nr_faults && !same_kind(&a->kinds[i], &kind); i++)
+		;
 	if (i == r->nr_faults && i < WEIR_ARRAY_SIZE(a->kinds)) {
 		a->kinds[i] = kind;
 		weir_fault_describe(fault, r->faults[i], sizeof(r->faults[i]));
@@ -427,8 +440,8 @@ static uint64_t events_received(struct assault *a, uint64_t *overflows)
 }
 
 /*
- * Wait until as many events came or were dropped as accesses were blocked. -ETIMEDOUT: none came for
- * a long time, but should.
+ * Wait until as many events came or were dropped as accesses were blocked. -ETIMEDOUT: none came
+ * for a long time, but should.
  */
 static int await_events(struct assault *a, uint64_t events0, uint64_t lost0)
 {
@@ -439,7 +452,8 @@ static int await_events(struct assault *a, uint64_t events0, uint64_t lost0)
 		uint64_t got = events_received(a, &overflows) - events0 + events_lost(a) - lost0;
 		uint64_t now = plat_time_ns(a->machine);
 
-		weir_model_rogue_get_stats(weir_model_machine_rogue(posix_models(a->machine)), &rogue);
+		weir_model_rogue_get_stats(weir_model_machine_rogue(posix_models(a->machine)),
+					   &rogue);
 		if (got >= rogue.blocked)
 			return 0;
 		if (got != last || !end)
@@ -476,7 +490,8 @@ static int loose(struct assault *a)
 	weir_set_fault_handler(a->weir, on_fault, a);
 	while (at < a->nr_tries && !ret) {
 		size_t left = a->nr_tries - at;
-		unsigned int count = left < WEIR_ROGUE_LIST_MAX ? (unsigned int)left : WEIR_ROGUE_LIST_MAX;
+		unsigned int count =
+			left < WEIR_ROGUE_LIST_MAX ? (unsigned int)left : WEIR_ROGUE_LIST_MAX;
 
 		ret = send(a, at, count);
 		if (!ret)
@@ -505,8 +520,8 @@ static int prepare(struct assault *a)
 	a->live = calloc(NEIGHBOUR_BLOCKS + READ_ONLY_PAGES, sizeof(*a->live));
 	a->gone = calloc(UNMAPPED_PAGES, sizeof(*a->gone));
 	a->tries = calloc(a->room, sizeof(*a->tries));
-	if (!a->unmapped || !a->read_only || !a->neighbours || !a->is_ours || !a->live || !a->gone ||
-	    !a->tries)
+	if (!a->unmapped || !a->read_only || !a->neighbours || !a->is_ours || !a->live ||
+	    !a->gone || !a->tries)
 		return -ENOMEM;
 	return 0;
 }
@@ -535,8 +550,9 @@ static int attack_task(void *arg)
 
 int attack(struct posix_machine *machine, struct weir *weir, struct run_report *report)
 {
-	struct assault a = { .machine = machine, .weir = weir, .report = report,
-			     .random = report->options->seed };
+	struct assault a = {
+		.machine = machine, .weir = weir, .report = report, .random = report->options->seed
+	};
 	int ret = prepare(&a);
 
 	if (!ret)

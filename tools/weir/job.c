@@ -4,14 +4,15 @@
  * The job: read the whole disk through the driver, on every CPU, with many requests in flight, and
  * hash what arrives.
  *
- * Blocks are read out of order and hashed in order. Block n goes to slot n % slots; a slot belongs to
- * a CPU, which submits for it. Whoever finds the next block arrived, and nobody else at it, hashes:
+ * Blocks are read out of order and hashed in order. Block n goes to slot n % slots; a slot belongs
+ * to a CPU, which submits for it. Whoever finds the next block arrived, and nobody else at it,
+ * hashes:
  *
  *   EMPTY --submit (owner)--> IN_FLIGHT --done() (interrupt)--> FULL --hash--> EMPTY
  *
  * Each change of state is a release that pairs with the acquire of the one who acts on it. A CPU
- * sleeps on its own completion, which counts what may let it go on: a request of its own that is done, a
- * slot of its own that was emptied, the end.
+ * sleeps on its own completion, which counts what may let it go on: a request of its own that is
+ * done, a slot of its own that was emptied, the end.
  */
 
 #include <errno.h>
@@ -36,7 +37,7 @@ struct slot {
 	struct nvme_request req;
 	struct reader *owner;
 	enum slot_state state; /* atomic */
-	uint64_t next;         /* the block that it waits for, or has */
+	uint64_t next;	       /* the block that it waits for, or has */
 	struct scatterlist *sgl;
 	struct page **pages;
 };
@@ -52,7 +53,7 @@ struct job {
 	unsigned int hashing; /* atomic: somebody is at it */
 	uint64_t hashed;      /* blocks; written by the one who hashes, atomic */
 	uint64_t errors;      /* atomic: requests that failed */
-	int error;            /* atomic: the first that ends the job */
+	int error;	      /* atomic: the first that ends the job */
 	EVP_MD_CTX *sha;
 };
 
@@ -123,6 +124,7 @@ static unsigned int submit_all(struct reader *reader)
 
 	for (unsigned int i = reader->cpu; i < job->nr_slots; i += job->cpus) {
 		struct slot *slot = &job->slots[i];
+		bool idle;
 		int ret;
 
 		if (__atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) != SLOT_EMPTY ||
@@ -138,10 +140,10 @@ static unsigned int submit_all(struct reader *reader)
 		}
 		__atomic_fetch_sub(&reader->in_flight, 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&slot->state, SLOT_EMPTY, __ATOMIC_RELAXED);
-		if (ret != -EAGAIN && ret != -ENOMEM)
+		/* Short of memory: what is in flight will give some back, if there is anything. */
+		idle = !__atomic_load_n(&reader->in_flight, __ATOMIC_RELAXED);
+		if (ret != -EAGAIN && (ret != -ENOMEM || idle))
 			fail(job, ret);
-		else if (ret == -ENOMEM && !__atomic_load_n(&reader->in_flight, __ATOMIC_RELAXED))
-			fail(job, ret); /* nothing of ours will give memory back */
 		break;
 	}
 	return sent;
@@ -170,7 +172,8 @@ static bool hash_ready(struct job *job)
 	 * FULL slot to the one who lets go, and who looks again below.
 	 */
 	while (n < job->blocks &&
-	       __atomic_load_n(&job->slots[n % job->nr_slots].state, __ATOMIC_ACQUIRE) == SLOT_FULL &&
+	       __atomic_load_n(&job->slots[n % job->nr_slots].state, __ATOMIC_ACQUIRE) ==
+		       SLOT_FULL &&
 	       !__atomic_exchange_n(&job->hashing, 1, __ATOMIC_ACQ_REL)) {
 		for (n = __atomic_load_n(&job->hashed, __ATOMIC_ACQUIRE); n < job->blocks; n++) {
 			struct slot *slot = &job->slots[n % job->nr_slots];
@@ -293,7 +296,8 @@ static int tear_down_task(void *arg)
 static void draw_bar(const struct job *job, uint64_t hashed)
 {
 	char bar[BAR_WIDTH + 1];
-	unsigned int full = job->blocks ? (unsigned int)(hashed * BAR_WIDTH / job->blocks) : BAR_WIDTH;
+	unsigned int full =
+		job->blocks ? (unsigned int)(hashed * BAR_WIDTH / job->blocks) : BAR_WIDTH;
 
 	memset(bar, ' ', BAR_WIDTH);
 	memset(bar, '=', full);
@@ -343,11 +347,14 @@ static int run_readers(struct posix_machine *machine, struct job *job)
 	return __atomic_load_n(&job->error, __ATOMIC_RELAXED);
 }
 
-int job_read(struct posix_machine *machine, struct weir *weir, struct nvme_ctrl *ctrl, uint64_t size,
-	     struct run_report *report)
+int job_read(struct posix_machine *machine, struct weir *weir, struct nvme_ctrl *ctrl,
+	     uint64_t size, struct run_report *report)
 {
 	const struct run_options *options = report->options;
-	struct job job = { .weir = weir, .ctrl = ctrl, .size = size, .cpus = options->cpus,
+	struct job job = { .weir = weir,
+			   .ctrl = ctrl,
+			   .size = size,
+			   .cpus = options->cpus,
 			   .block_size = options->block_size };
 	unsigned int digest_size = SHA256_SIZE;
 	uint64_t start, cpu0, model0, cpu1, model1;

@@ -22,10 +22,10 @@ struct session {
 	struct weir_model_smmuv3_stats smmu;
 	int fd;
 	uint64_t size;
-	void *tree;           /* of --device-tree, or NULL */
+	void *tree; /* of --device-tree, or NULL */
 	size_t tree_size;
-	unsigned int quiet;   /* atomic: bring-up; the first error is kept instead of printed */
-	unsigned int errors;  /* atomic */
+	unsigned int quiet;  /* atomic: bring-up; the first error is kept instead of printed */
+	unsigned int errors; /* atomic */
 	char first_error[256];
 };
 
@@ -33,7 +33,10 @@ static void log_line(void *opaque, enum weir_level level, const char *line)
 {
 	struct session *s = opaque;
 
-	/* Acquire: pairs with the release in work(), before which first_error is this thread's to write. */
+	/*
+	 * Acquire: pairs with the release in work(), before which first_error is this thread's to
+	 * write.
+	 */
 	if (!__atomic_load_n(&s->quiet, __ATOMIC_ACQUIRE))
 		fprintf(stderr, "%s\n", line);
 	else if (level == WEIR_LOG_ERR && !__atomic_fetch_add(&s->errors, 1, __ATOMIC_RELAXED))

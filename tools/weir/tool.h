@@ -24,8 +24,9 @@
 enum { EXIT_WELL = 0, EXIT_NOT_WELL = 1, EXIT_USAGE = 2 };
 
 struct run_options {
-	const char *image;       /* NULL: the default image */
-	const char *device_tree; /* --device-tree FILE: instead of the one that describes the machine */
+	const char *image; /* NULL: the default image */
+	const char *
+		device_tree; /* --device-tree FILE: instead of the one that describes the machine */
 	bool rogue, json, smmu;
 	bool seeded;
 	enum weir_mode mode;
@@ -39,24 +40,24 @@ struct run_options {
 struct run_report {
 	const struct run_options *options;
 	const char *image;
-	char disk[48];                 /* what the controller calls itself */
+	char disk[48]; /* what the controller calls itself */
 	uint64_t bytes, read_errors;
 	unsigned char expected[SHA256_SIZE], got[SHA256_SIZE];
 	bool verified, failed; /* failed: a step of the run ended with an error */
 	double seconds, cpu_seconds, model_seconds;
-	struct weir_stats stats;       /* after everything was taken down */
+	struct weir_stats stats; /* after everything was taken down */
 	struct weir_model_smmuv3_stats smmu;
 	uint64_t live_mappings, leaked_pages;
-	uint64_t digest;               /* of a seeded run */
+	uint64_t digest; /* of a seeded run */
 
 	bool attacked;
 	struct weir_model_rogue_stats rogue;
-	uint64_t events;               /* received while the rogue was at it */
-	uint64_t events_lost;          /* dropped, says the model */
-	uint64_t overflows;            /* times the driver was told so */
+	uint64_t events;      /* received while the rogue was at it */
+	uint64_t events_lost; /* dropped, says the model */
+	uint64_t overflows;   /* times the driver was told so */
 	uint64_t pages_checked, pages_changed, writes_spared;
-	uint64_t tries[4];             /* by enum target */
-	char faults[16][320];          /* one line for each kind */
+	uint64_t tries[4];    /* by enum target */
+	char faults[16][320]; /* one line for each kind */
 	unsigned int nr_faults;
 };
 
@@ -81,10 +82,12 @@ bool image_digest(int fd, uint64_t size, unsigned char digest[SHA256_SIZE]);
 /* run.c: the exit status. */
 int run(const struct run_options *options);
 
-/* job.c: read `size` bytes of the disk through the driver; on CPUs of the machine. 0 or an error. */
+/*
+ * job.c: read `size` bytes of the disk through the driver; on CPUs of the machine. 0 or an error.
+ */
 struct nvme_ctrl;
-int job_read(struct posix_machine *machine, struct weir *weir, struct nvme_ctrl *ctrl, uint64_t size,
-	     struct run_report *report);
+int job_read(struct posix_machine *machine, struct weir *weir, struct nvme_ctrl *ctrl,
+	     uint64_t size, struct run_report *report);
 
 /* attack.c: loose the rogue. 0 or an error. */
 int attack(struct posix_machine *machine, struct weir *weir, struct run_report *report);

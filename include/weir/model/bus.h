@@ -98,12 +98,15 @@ struct weir_model_irq_sink {
 struct weir_model_stepper {
 	const char *name;
 	/**
-	 * Do up to `budget` units of work (a command, a queue entry, a page of data). Returns the units
-	 * done; less than budget means that there is nothing more to do until the next kick. Never
-	 * runs twice at a time for one stepper: the runner sees to that. Does not block.
+	 * Do up to `budget` units of work (a command, a queue entry, a page of data). Returns the
+	 * units done; less than budget means that there is nothing more to do until the next kick.
+	 * Never runs twice at a time for one stepper: the runner sees to that. Does not block.
 	 */
 	unsigned int (*step)(struct weir_model_stepper *stepper, unsigned int budget);
-	/** Set by the runner before the machine starts; called by the model, from any thread, locks held. */
+	/**
+	 * Set by the runner before the machine starts; called by the model, from any thread, locks
+	 * held.
+	 */
 	void (*kick)(struct weir_model_stepper *stepper, void *opaque);
 	void *kick_opaque;
 };

@@ -25,10 +25,10 @@ WEIR_BEGIN_DECLS
 struct weir_model_machine;
 
 struct weir_model_machine_config {
-	void *ram;             /**< the models' mapping of it */
-	uint64_t ram_size;     /**< page-aligned */
-	unsigned int cpus;     /**< how many cpu nodes the device tree has */
-	bool smmu;             /**< false: masters reach the bus directly */
+	void *ram;	   /**< the models' mapping of it */
+	uint64_t ram_size; /**< page-aligned */
+	unsigned int cpus; /**< how many cpu nodes the device tree has */
+	bool smmu;	   /**< false: masters reach the bus directly */
 	struct weir_model_smmuv3_config smmu_config;
 	bool has_disk;
 	struct weir_model_nvme_config nvme;
@@ -51,9 +51,11 @@ int weir_model_machine_create(const struct weir_model_machine_config *config,
 void weir_model_machine_destroy(struct weir_model_machine *machine);
 
 struct weir_model_bus *weir_model_machine_bus(struct weir_model_machine *machine);
-struct weir_model_smmuv3 *weir_model_machine_smmu(struct weir_model_machine *machine); /**< or NULL */
-struct weir_model_nvme *weir_model_machine_nvme(struct weir_model_machine *machine);    /**< or NULL */
-struct weir_model_rogue *weir_model_machine_rogue(struct weir_model_machine *machine);  /**< or NULL */
+struct weir_model_smmuv3 *
+weir_model_machine_smmu(struct weir_model_machine *machine);			     /**< or NULL */
+struct weir_model_nvme *weir_model_machine_nvme(struct weir_model_machine *machine); /**< or NULL */
+struct weir_model_rogue *
+weir_model_machine_rogue(struct weir_model_machine *machine); /**< or NULL */
 /** The device tree blob, the machine's to free. */
 const void *weir_model_machine_fdt(struct weir_model_machine *machine, size_t *size);
 

@@ -17,21 +17,23 @@ struct weir_model_nvme;
 /** Where the blocks are. Called from step(). 0 or a negative error (-> a media error status). */
 struct weir_model_disk {
 	int (*read)(void *opaque, uint64_t offset, void *buf, size_t len);
-	int (*write)(void *opaque, uint64_t offset, const void *buf, size_t len); /**< NULL: read-only */
-	int (*flush)(void *opaque);                                               /**< NULL: nothing to do */
+	int (*write)(void *opaque, uint64_t offset, const void *buf,
+		     size_t len);   /**< NULL: read-only */
+	int (*flush)(void *opaque); /**< NULL: nothing to do */
 	void *opaque;
 	uint64_t size; /**< bytes; a last part of a block reads as zeroes beyond it */
 };
 
 /** Knobs for tests; all zero is a well-behaved controller. May be changed at any time. */
 struct weir_model_nvme_faults {
-	uint64_t stop_after;  /**< N: goes silent after N commands (registers still read); 0: never */
-	bool dead;            /**< registers read all ones: the device fell off the bus */
-	bool never_ready;     /**< CSTS.RDY never follows CC.EN */
-	bool bad_cid;         /**< completions carry a command identifier that nobody used */
-	bool bad_data;        /**< writes data one page further than it was told */
+	uint64_t
+		stop_after; /**< N: goes silent after N commands (registers still read); 0: never */
+	bool dead;	    /**< registers read all ones: the device fell off the bus */
+	bool never_ready;   /**< CSTS.RDY never follows CC.EN */
+	bool bad_cid;	    /**< completions carry a command identifier that nobody used */
+	bool bad_data;	    /**< writes data one page further than it was told */
 	uint64_t error_every; /**< N: each Nth I/O command fails with a media error */
-	bool reorder;         /**< commands of one queue complete in another order */
+	bool reorder;	      /**< commands of one queue complete in another order */
 };
 
 struct weir_model_nvme_config {
@@ -39,8 +41,8 @@ struct weir_model_nvme_config {
 	unsigned int block_size;  /**< 512 or 4096; 0: 512 */
 	unsigned int max_queues;  /**< I/O queue pairs; 0: 16 */
 	unsigned int max_entries; /**< a queue's (CAP.MQES + 1); 0: 1024 */
-	unsigned int mdts;        /**< log2 of pages in one transfer; 0: 5 (128 KiB) */
-	uint64_t seed;            /**< of the order in which `reorder` completes */
+	unsigned int mdts;	  /**< log2 of pages in one transfer; 0: 5 (128 KiB) */
+	uint64_t seed;		  /**< of the order in which `reorder` completes */
 };
 
 struct weir_model_nvme_stats {
@@ -53,7 +55,8 @@ int weir_model_nvme_create(struct weir_model_pcie *rc, struct weir_model_pci_bri
 void weir_model_nvme_destroy(struct weir_model_nvme *nvme);
 
 struct weir_model_stepper *weir_model_nvme_stepper(struct weir_model_nvme *nvme);
-void weir_model_nvme_set_faults(struct weir_model_nvme *nvme, const struct weir_model_nvme_faults *faults);
+void weir_model_nvme_set_faults(struct weir_model_nvme *nvme,
+				const struct weir_model_nvme_faults *faults);
 void weir_model_nvme_get_stats(struct weir_model_nvme *nvme, struct weir_model_nvme_stats *stats);
 
 WEIR_END_DECLS

@@ -24,7 +24,7 @@ struct weir_model_rogue_stats {
 	uint64_t attempts, reads, writes;
 	uint64_t blocked; /**< ended by the IOMMU */
 	uint64_t aborted; /**< let through by the IOMMU, but nothing answered there */
-	uint64_t hits;    /**< reached memory */
+	uint64_t hits;	  /**< reached memory */
 };
 
 int weir_model_rogue_create(struct weir_model_pcie *rc, struct weir_model_pci_bridge *parent,
@@ -32,7 +32,8 @@ int weir_model_rogue_create(struct weir_model_pcie *rc, struct weir_model_pci_br
 void weir_model_rogue_destroy(struct weir_model_rogue *rogue);
 
 struct weir_model_stepper *weir_model_rogue_stepper(struct weir_model_rogue *rogue);
-void weir_model_rogue_get_stats(struct weir_model_rogue *rogue, struct weir_model_rogue_stats *stats);
+void weir_model_rogue_get_stats(struct weir_model_rogue *rogue,
+				struct weir_model_rogue_stats *stats);
 
 WEIR_END_DECLS
 

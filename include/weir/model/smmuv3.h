@@ -21,10 +21,11 @@ struct weir_model_smmuv3;
 
 /** An implementation. A zero field takes the default given. */
 struct weir_model_smmuv3_config {
-	uint32_t idr0, idr1, idr3, idr5; /**< 0: stage 1, 4K granule, 44 bits, 2-level, coherent, 16-bit SIDs */
-	uint32_t aidr;                   /**< 0: SMMUv3.1 */
-	uint32_t gbpa;                   /**< reset value of SMMU_GBPA; WEIR_MODEL_SMMUV3_GBPA_ABORT for abort */
-	unsigned int tlb_entries;        /**< IOTLB capacity; 0: 65536. */
+	uint32_t idr0, idr1, idr3,
+		idr5;  /**< 0: stage 1, 4K granule, 44 bits, 2-level, coherent, 16-bit SIDs */
+	uint32_t aidr; /**< 0: SMMUv3.1 */
+	uint32_t gbpa; /**< reset value of SMMU_GBPA; WEIR_MODEL_SMMUV3_GBPA_ABORT for abort */
+	unsigned int tlb_entries;		       /**< IOTLB capacity; 0: 65536. */
 	unsigned int irq_eventq, irq_gerror, irq_sync; /**< wired interrupts at the sink */
 };
 #define WEIR_MODEL_SMMUV3_GBPA_ABORT (1u << 20)
@@ -36,8 +37,12 @@ struct weir_model_smmuv3_stats {
 	uint64_t commands, syncs, events_written, events_lost;
 };
 
-/** -WEIR_EINVAL: an ID register names what the model lacks (a line on stderr says which). -WEIR_ENOMEM. */
-int weir_model_smmuv3_create(struct weir_model_bus *bus, const struct weir_model_smmuv3_config *config,
+/**
+ * -WEIR_EINVAL: an ID register names what the model lacks (a line on stderr says which).
+ * -WEIR_ENOMEM.
+ */
+int weir_model_smmuv3_create(struct weir_model_bus *bus,
+			     const struct weir_model_smmuv3_config *config,
 			     const struct weir_model_irq_sink *sink,
 			     struct weir_model_smmuv3 **smmu);
 void weir_model_smmuv3_destroy(struct weir_model_smmuv3 *smmu);
