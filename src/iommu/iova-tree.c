@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The buddy radix: iova.h explains it. The caller holds the lock.
+ *
+ * A node of level n has 64 children of 2^(6n) frames each. A child of level 1 is a word in the
+ * node; a child above is a node of its own, or NULL where that is all that there is to say: the
+ * child is wholly free (its bit in has[6n] is set) or was given out whole (its bits are all clear).
+ *
+ * has[order]: bit i is set when child i has a free block of at least that order. So the bits of a
+ * child are set from has[0] up to has[its largest free order].
+ */
+
+#include "iommu/iova.h"
+
+#define WAYS_SHIFT 6u
+#define ALL (~(uint64_t)0)
+#define NONE (-1)
+
+struct weir_iova_node {
+	union {
+		struct weir_iova_node *child[64];
+		uint64_t word[64];
+	};
+	uint64_t has[];
+};
+
+/* Order of a child of a node of this level. */
+static unsigned int child_order(unsigned int level)
+{
+	return level * WAYS_SHIFT;
+}
+
+static size_t has_size(unsigned int level)
+{
+	return (child_order(level) + 1) * sizeof(uint64_t);
+}
+
+static struct weir_iova_node *node_new(struct weir_iova_tree *tree, unsigned int level)
+{
+	struct weir_iova_node *node;
+
+	node = weir_alloc(tree->weir, sizeof(*node) + has_size(level), WEIR_ALLOC_ATOMIC);
+	if (!node)
+		return NULL;
+	memset(node->has, 0xff, has_size(level));
+	if (level == 1)
+		memset(node->word, 0xff, sizeof(node->word));
+	tree->nodes++;
+	return node;
+}
+
+static void node_free(struct weir_iova_tree *tree, struct weir_iova_node *node)
+{
+	tree->nodes--;
+	weir_free(tree->weir, node);
+}
+
+/* The multiples of 2^order; beyond the last order there are none. */
+static const uint64_t run_starts[] = { ALL,
+				       0x5555555555555555,
+				       0x1111111111111111,
+				       0x0101010101010101,
+				       0x0001000100010001,
+				       0x0000000100000001,
+				       1,
+				       0 };
+
+/* Bit i: the 2^order bits from i on are set, and i is a multiple of that. */
+static uint64_t runs(uint64_t bits, unsigned int order)
+{
+	unsigned int i;
+
+	for (i = 0; i < order; i++)
+		bits &= bits >> (1u << i);
+	return bits & run_starts[order];
+}
+
+/* The largest order of which there is a run, or NONE. */
+static int largest_run(uint64_t bits)
+{
+	int order = NONE;
+
+	/* Runs of the next order are made of two neighbours, the first of them aligned. */
+	while (bits && order < 6) {
+		order++;
+		bits &= bits >> (1u << order) % 64 & run_starts[order + 1];
+	}
+	return order;
+}
+
+static int node_largest(const struct weir_iova_node *node, unsigned int level)
+{
+	int order = (int)child_order(level);
+
+	if (node->has[order])
+		return order + largest_run(node->has[order]);
+	while (order > NONE && !node->has[order])
+		order--;
+	return order;
+}
+
+static unsigned int child_index(uint64_t frame, unsigned int level)
+{
+	return (unsigned int)(frame >> child_order(level)) & 63;
+}
+
+/* Note that the largest free order of child i is now `largest`. false: it was so before. */
+static bool node_note(struct weir_iova_node *node, unsigned int level, unsigned int i, int largest)
+{
+	uint64_t bit = WEIR_BIT(i);
+	bool changed = false;
+	int order;
+
+	for (order = largest; order > NONE && !(node->has[order] & bit); order--) {
+		node->has[order] |= bit;
+		changed = true;
+	}
+	for (order = largest + 1; order <= (int)child_order(level) && node->has[order] & bit;
+	     order++) {
+		node->has[order] &= ~bit;
+		changed = true;
+	}
+	return changed;
+}
+
+static unsigned int highest_bit(uint64_t bits)
+{
+	return 63 - (unsigned int)__builtin_clzll(bits);
+}
+
+/* Bits below n, which may be 64. */
+static uint64_t below(uint64_t n)
+{
+	return n >= 64 ? ALL : WEIR_BIT(n) - 1;
+}
+
+/* The highest block of free frames [base, base + frames) that ends at `limit` or below. */
+static bool find_in_free(uint64_t base, uint64_t frames, unsigned int order, uint64_t limit,
+			 uint64_t *frame)
+{
+	uint64_t end = limit - base < frames ? limit + 1 : base + frames;
+
+	if (((end - base) >> order) == 0)
+		return false;
+	*frame = (end >> order << order) - WEIR_BIT(order);
+	return true;
+}
+
+static bool find_in_bits(uint64_t bits, unsigned int order, uint64_t base, unsigned int shift,
+			 uint64_t *frame)
+{
+	bits = runs(bits, order);
+	if (!bits)
+		return false;
+	*frame = base + ((uint64_t)highest_bit(bits) << shift);
+	return true;
+}
+
+/* The highest block below the children in `bits`, which have one; smaller than a child. */
+static void descend(const struct weir_iova_node *node, unsigned int level, uint64_t base,
+		    uint64_t bits, unsigned int order, uint64_t *frame)
+{
+	for (;;) {
+		unsigned int shift = child_order(level), i = highest_bit(bits);
+
+		base += (uint64_t)i << shift;
+		if (level == 1) {
+			(void)find_in_bits(node->word[i], order, base, 0, frame);
+			return;
+		}
+		if (!node->child[i]) {
+			*frame = base + WEIR_BIT(shift) - WEIR_BIT(order);
+			return;
+		}
+		node = node->child[i];
+		level--;
+		if (order >= child_order(level)) {
+			(void)find_in_bits(node->has[child_order(level)],
+					   order - child_order(level), base, child_order(level),
+					   frame);
+			return;
+		}
+		bits = node->has[order];
+	}
+}
+
+/*
+ * Follows the limit down, to the children that it cuts, and remembers the last node on the way that
+ * has a block in a child below: the deeper it lies, the higher its addresses are.
+ */
+static bool find(const struct weir_iova_tree *tree, unsigned int order, uint64_t limit,
+		 uint64_t *frame)
+{
+	const struct weir_iova_node *node = tree->root, *best = NULL;
+	unsigned int level = tree->top, best_level = 0;
+	uint64_t base = 0, best_base = 0, best_bits = 0;
+
+	for (;;) {
+		unsigned int shift = child_order(level);
+		uint64_t span = WEIR_BIT(shift + WAYS_SHIFT);
+		uint64_t frames = limit - base < span ? limit - base + 1 : span;
+		uint64_t whole = frames >> shift; /* children that end at the limit or below */
+		uint64_t bits;
+
+		if (order >= shift) {
+			if (find_in_bits(node->has[shift] & below(whole), order - shift, base,
+					 shift, frame))
+				return true;
+			break;
+		}
+		bits = node->has[order] & below(whole);
+		if (bits) {
+			best = node;
+			best_level = level;
+			best_base = base;
+			best_bits = bits;
+		}
+		if (!(frames & (WEIR_BIT(shift) - 1)) || !(node->has[order] >> whole & 1))
+			break; /* nothing is cut, or nothing is in it */
+		base += whole << shift;
+		if (level == 1) {
+			if (find_in_bits(node->word[whole] & below(limit - base + 1), order, base,
+					 0, frame))
+				return true;
+			break;
+		}
+		if (!node->child[whole]) {
+			if (find_in_free(base, WEIR_BIT(shift), order, limit, frame))
+				return true;
+			break;
+		}
+		node = node->child[whole];
+		level--;
+	}
+	if (best)
+		descend(best, best_level, best_base, best_bits, order, frame);
+	return best;
+}
+
+/* The level of the node whose children (or their bits) make up blocks of this order. */
+static unsigned int level_of(unsigned int order)
+{
+	return order < WAYS_SHIFT ? 1 : order / WAYS_SHIFT;
+}
+
+/* Free the nodes of a path that are wholly free, from the one of level `level` up. */
+static void path_prune(struct weir_iova_tree *tree, struct weir_iova_node **path, uint64_t frame,
+		       unsigned int level)
+{
+	for (; level < tree->top && path[level]->has[child_order(level)] == ALL; level++) {
+		path[level + 1]->child[child_index(frame, level + 1)] = NULL;
+		node_free(tree, path[level]);
+	}
+}
+
+/* path[n] becomes the node of level n above the block, down to `level`; missing ones are made. */
+static int path_make(struct weir_iova_tree *tree, struct weir_iova_node **path, uint64_t frame,
+		     unsigned int level)
+{
+	unsigned int at;
+
+	path[tree->top] = tree->root;
+	for (at = tree->top; at > level; at--) {
+		struct weir_iova_node **child = &path[at]->child[child_index(frame, at)];
+		uint64_t bit = WEIR_BIT(child_index(frame, at));
+
+		if (!*child && !(path[at]->has[child_order(at)] & bit))
+			return -WEIR_EBUSY; /* given out whole */
+		if (!*child)
+			*child = node_new(tree, at - 1);
+		if (!*child) {
+			path_prune(tree, path, frame, at);
+			return -WEIR_ENOMEM;
+		}
+		path[at - 1] = *child;
+	}
+	return 0;
+}
+
+/* Tell the nodes above that of level `level` what its largest free block is now. */
+static void path_note(struct weir_iova_tree *tree, struct weir_iova_node **path, uint64_t frame,
+		      unsigned int level)
+{
+	bool changed = true;
+
+	for (; changed && level < tree->top; level++)
+		changed = node_note(path[level + 1], level + 1, child_index(frame, level + 1),
+				    node_largest(path[level], level));
+}
+
+/* The bits that a block is in the word that holds them: frames of a word, or children of a node. */
+static uint64_t block_bits(uint64_t frame, unsigned int order, unsigned int shift)
+{
+	return below(WEIR_BIT(order - shift)) << ((frame >> shift) & 63);
+}
+
+static bool block_is(const struct weir_iova_node *node, uint64_t frame, unsigned int order,
+		     bool free)
+{
+	unsigned int shift = order < WAYS_SHIFT ? 0 : child_order(level_of(order));
+	uint64_t bits = block_bits(frame, order, shift);
+	uint64_t i, have;
+
+	if (!shift)
+		have = node->word[child_index(frame, 1)];
+	else if (free)
+		have = node->has[shift];
+	else
+		have = node->has[0];
+	if ((have & bits) != (free ? bits : 0))
+		return false;
+	/* A child that has nothing free, but is a node, is in many hands. */
+	for (i = 0; !free && level_of(order) > 1 && i < 64; i++) {
+		if (bits >> i & 1 && node->child[i])
+			return false;
+	}
+	return true;
+}
+
+static void block_mark(struct weir_iova_node *node, uint64_t frame, unsigned int order, bool free)
+{
+	unsigned int level = level_of(order), shift = child_order(level);
+	unsigned int first = child_index(frame, level), i;
+
+	if (order < WAYS_SHIFT) {
+		node->word[first] ^= block_bits(frame, order, 0);
+		(void)node_note(node, level, first, largest_run(node->word[first]));
+		return;
+	}
+	for (i = first; i < first + (1u << (order - shift)); i++) {
+		if (level == 1)
+			node->word[i] = free ? ALL : 0;
+		(void)node_note(node, level, i, free ? (int)shift : NONE);
+	}
+}
+
+int weir_iova_tree_init(struct weir_iova_tree *tree, struct weir *weir, uint64_t last)
+{
+	*tree = (struct weir_iova_tree){ .weir = weir, .top = 1 };
+	while (last >> child_order(tree->top + 1) && tree->top < WEIR_IOVA_MAX_LEVELS - 1)
+		tree->top++;
+	if (last >> child_order(tree->top + 1))
+		return -WEIR_EINVAL;
+	tree->root = node_new(tree, tree->top);
+	return tree->root ? 0 : -WEIR_ENOMEM;
+}
+
+unsigned int weir_iova_tree_max_order(const struct weir_iova_tree *tree)
+{
+	return child_order(tree->top + 1) - 1;
+}
+
+void weir_iova_tree_fini(struct weir_iova_tree *tree)
+{
+	struct weir_iova_node *path[WEIR_IOVA_MAX_LEVELS], *child;
+	unsigned int next[WEIR_IOVA_MAX_LEVELS] = { 0 }, level = tree->top;
+
+	/* All that is there, leaves first. */
+	path[level] = tree->root;
+	while (level <= tree->top) {
+		if (level == 1 || next[level] == 64) {
+			node_free(tree, path[level++]);
+			continue;
+		}
+		child = path[level]->child[next[level]++];
+		if (child) {
+			path[--level] = child;
+			next[level] = 0;
+		}
+	}
+	tree->root = NULL;
+}
+
+int weir_iova_tree_take(struct weir_iova_tree *tree, uint64_t frame, unsigned int order)
+{
+	struct weir_iova_node *path[WEIR_IOVA_MAX_LEVELS];
+	unsigned int level = level_of(order);
+	int ret;
+
+	if (order > weir_iova_tree_max_order(tree))
+		return -WEIR_EINVAL;
+	ret = path_make(tree, path, frame, level);
+	if (ret)
+		return ret;
+	if (!block_is(path[level], frame, order, true)) {
+		path_prune(tree, path, frame, level);
+		return -WEIR_EBUSY;
+	}
+	block_mark(path[level], frame, order, false);
+	path_note(tree, path, frame, level);
+	tree->used += WEIR_BIT(order);
+	return 0;
+}
+
+int weir_iova_tree_alloc(struct weir_iova_tree *tree, unsigned int order, uint64_t limit,
+			 uint64_t *frame)
+{
+	if (order > weir_iova_tree_max_order(tree) || !find(tree, order, limit, frame))
+		return -WEIR_ENOSPC;
+	return weir_iova_tree_take(tree, *frame, order);
+}
+
+bool weir_iova_tree_free(struct weir_iova_tree *tree, uint64_t frame, unsigned int order)
+{
+	struct weir_iova_node *path[WEIR_IOVA_MAX_LEVELS];
+	unsigned int level = level_of(order), at;
+
+	if (order > weir_iova_tree_max_order(tree) || frame >> child_order(tree->top + 1))
+		return false;
+	path[tree->top] = tree->root;
+	for (at = tree->top; at > level; at--) {
+		path[at - 1] = path[at]->child[child_index(frame, at)];
+		if (!path[at - 1])
+			return false;
+	}
+	if (!block_is(path[level], frame, order, false))
+		return false;
+	block_mark(path[level], frame, order, true);
+	path_note(tree, path, frame, level);
+	tree->used -= WEIR_BIT(order);
+	path_prune(tree, path, frame, level);
+	return true;
+}

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Magazines, limits and reserved ranges in front of the buddy radix: iova.h explains them. */
+
+#include "iommu/iova.h"
+
+#include "base/lock.h"
+
+/*
+ * Tried first: it keeps page tables few and dense, and devices that mishandle long addresses well.
+ */
+#define LOW_LIMIT (((uint64_t)1 << (32 - WEIR_PAGE_SHIFT)) - 1)
+
+/* Smallest power of two pages that holds `size` bytes. */
+static unsigned int order_of(size_t size)
+{
+	uint64_t pages = (size - 1) >> WEIR_PAGE_SHIFT;
+
+	return pages ? 64 - (unsigned int)__builtin_clzll(pages) : 0;
+}
+
+/* ---- Magazines --------------------------------------------------------------------------- */
+
+static unsigned int magazine_size(unsigned int order)
+{
+	return order < WEIR_IOVA_LARGE_ORDER ? WEIR_IOVA_MAGAZINE : WEIR_IOVA_LARGE_MAGAZINE;
+}
+
+static unsigned int depot_max(unsigned int order)
+{
+	return order < WEIR_IOVA_LARGE_ORDER ? WEIR_IOVA_DEPOT_MAX : WEIR_IOVA_LARGE_DEPOT_MAX;
+}
+
+/*
+ * A block that ends at `limit` or below; the newest one most often. Looks through the whole
+ * magazine for a device that reaches less than those which filled it.
+ */
+static bool magazine_pop(struct weir_iova_magazine *mag, unsigned int order, uint64_t limit,
+			 uint64_t *frame)
+{
+	uint64_t highest = limit - (WEIR_BIT(order) - 1);
+	uint64_t i;
+
+	if (limit < WEIR_BIT(order) - 1)
+		return false;
+	for (i = mag->count; i > 0; i--) {
+		if (mag->frame[i - 1] > highest)
+			continue;
+		*frame = mag->frame[i - 1];
+		mag->frame[i - 1] = mag->frame[--mag->count];
+		return true;
+	}
+	return false;
+}
+
+/* Everything in it back to the tree; iova->lock is held. */
+static void magazine_empty_locked(struct weir_iova *iova, struct weir_iova_magazine *mag,
+				  unsigned int order)
+{
+	while (mag->count)
+		(void)weir_iova_tree_free(&iova->tree, mag->frame[--mag->count], order);
+}
+
+static void depot_put_empty(struct weir_iova_depot *depot, struct weir_iova_magazine *mag)
+{
+	mag->next = depot->empty;
+	depot->empty = mag;
+}
+
+/* A full magazine for an empty one. iova->lock is held. */
+static struct weir_iova_magazine *depot_swap_full(struct weir_iova_depot *depot,
+						  struct weir_iova_magazine *empty)
+{
+	struct weir_iova_magazine *full = depot->full;
+
+	if (!full)
+		return NULL;
+	depot->full = full->next;
+	depot->nr_full--;
+	depot_put_empty(depot, empty);
+	return full;
+}
+
+/*
+ * An empty magazine for a full one; at worst the same, emptied into the tree. iova->lock is held.
+ */
+static struct weir_iova_magazine *depot_swap_empty(struct weir_iova *iova, unsigned int order,
+						   struct weir_iova_magazine *full)
+{
+	struct weir_iova_depot *depot = &iova->depot[order];
+	struct weir_iova_magazine *empty = depot->empty;
+
+	if (!empty || depot->nr_full >= depot_max(order)) {
+		magazine_empty_locked(iova, full, order);
+		return full;
+	}
+	depot->empty = empty->next;
+	full->next = depot->full;
+	depot->full = full;
+	depot->nr_full++;
+	return empty;
+}
+
+static void swap_magazines(struct weir_iova_cpu *cpu, unsigned int order)
+{
+	struct weir_iova_magazine *loaded = cpu->loaded[order];
+
+	cpu->loaded[order] = cpu->previous[order];
+	cpu->previous[order] = loaded;
+}
+
+/* Nothing fits in the loaded one: the previous, then the depot. cpu->lock is held. */
+static bool cpu_get_slow(struct weir_iova *iova, struct weir_iova_cpu *cpu, unsigned int order,
+			 uint64_t limit, uint64_t *frame)
+{
+	struct weir_iova_magazine *full;
+
+	if (magazine_pop(cpu->previous[order], order, limit, frame)) {
+		swap_magazines(cpu, order);
+		return true;
+	}
+	if (cpu->previous[order]->count)
+		return false; /* what there is lies above the limit */
+	plat_spin_lock(&iova->lock);
+	full = depot_swap_full(&iova->depot[order], cpu->previous[order]);
+	plat_spin_unlock(&iova->lock);
+	if (!full)
+		return false;
+	cpu->previous[order] = full;
+	swap_magazines(cpu, order);
+	return magazine_pop(cpu->loaded[order], order, limit, frame);
+}
+
+static bool cache_get(struct weir_iova *iova, unsigned int order, uint64_t limit, uint64_t *frame)
+{
+	struct weir_iova_cpu *cpu = &iova->cpu[plat_cpu()];
+	uintptr_t flags = weir_lock_irq(&cpu->lock);
+	bool found = false;
+
+	if (WEIR_LIKELY(cpu->loaded[order]))
+		found = magazine_pop(cpu->loaded[order], order, limit, frame) ||
+			cpu_get_slow(iova, cpu, order, limit, frame);
+	weir_unlock_irq(&cpu->lock, flags);
+	return found;
+}
+
+/* false: this CPU has no magazines of that order. */
+static bool cache_put(struct weir_iova *iova, unsigned int order, uint64_t frame)
+{
+	struct weir_iova_cpu *cpu = &iova->cpu[plat_cpu()];
+	uintptr_t flags = weir_lock_irq(&cpu->lock);
+	struct weir_iova_magazine *loaded = cpu->loaded[order];
+
+	if (WEIR_UNLIKELY(!loaded)) {
+		weir_unlock_irq(&cpu->lock, flags);
+		return false;
+	}
+	if (WEIR_UNLIKELY(loaded->count == magazine_size(order))) {
+		if (cpu->previous[order]->count == magazine_size(order)) {
+			plat_spin_lock(&iova->lock);
+			cpu->previous[order] = depot_swap_empty(iova, order, cpu->previous[order]);
+			plat_spin_unlock(&iova->lock);
+		}
+		swap_magazines(cpu, order);
+		loaded = cpu->loaded[order];
+	}
+	loaded->frame[loaded->count++] = frame;
+	weir_unlock_irq(&cpu->lock, flags);
+	return true;
+}
+
+/*
+ * Magazines for this CPU and a spare one for the depot: made by whoever allocates from the tree, as
+ * freeing must not need memory. Without them all still works.
+ */
+static void cache_grow(struct weir_iova *iova, unsigned int order)
+{
+	struct weir_iova_cpu *cpu = &iova->cpu[plat_cpu()];
+	struct weir_iova_depot *depot = &iova->depot[order];
+	struct weir_iova_magazine *mag[3];
+	uintptr_t flags;
+	unsigned int i;
+
+	for (i = 0; i < WEIR_ARRAY_SIZE(mag); i++)
+		mag[i] = weir_alloc(iova->weir, sizeof(*mag[i]), WEIR_ALLOC_ATOMIC);
+	flags = weir_lock_irq(&cpu->lock);
+	plat_spin_lock(&iova->lock);
+	if (mag[0] && mag[1] && !cpu->loaded[order]) {
+		cpu->loaded[order] = mag[0];
+		cpu->previous[order] = mag[1];
+		mag[0] = mag[1] = NULL;
+	}
+	if (mag[2] && !depot->empty) {
+		depot_put_empty(depot, mag[2]);
+		mag[2] = NULL;
+	}
+	plat_spin_unlock(&iova->lock);
+	weir_unlock_irq(&cpu->lock, flags);
+	for (i = 0; i < WEIR_ARRAY_SIZE(mag); i++)
+		weir_free(iova->weir, mag[i]);
+}
+
+static bool cache_wants(struct weir_iova *iova, unsigned int order)
+{
+	struct weir_iova_cpu *cpu = &iova->cpu[plat_cpu()];
+	uintptr_t flags = weir_lock_irq(&cpu->lock);
+	bool wants = !cpu->loaded[order];
+
+	plat_spin_lock(&iova->lock);
+	wants = wants || !iova->depot[order].empty;
+	plat_spin_unlock(&iova->lock);
+	weir_unlock_irq(&cpu->lock, flags);
+	return wants;
+}
+
+/* All that waits in magazines back to the tree. */
+static void cache_flush(struct weir_iova *iova)
+{
+	struct weir_iova_magazine *mag;
+	unsigned int i, order;
+	uintptr_t flags;
+
+	for (i = 0; i < iova->weir->cpus; i++) {
+		struct weir_iova_cpu *cpu = &iova->cpu[i];
+
+		flags = weir_lock_irq(&cpu->lock);
+		plat_spin_lock(&iova->lock);
+		for (order = 0; order < WEIR_IOVA_CACHED_ORDERS; order++) {
+			if (cpu->loaded[order]) {
+				magazine_empty_locked(iova, cpu->loaded[order], order);
+				magazine_empty_locked(iova, cpu->previous[order], order);
+			}
+		}
+		plat_spin_unlock(&iova->lock);
+		weir_unlock_irq(&cpu->lock, flags);
+	}
+	flags = weir_lock_irq(&iova->lock);
+	for (order = 0; order < WEIR_IOVA_CACHED_ORDERS; order++) {
+		struct weir_iova_depot *depot = &iova->depot[order];
+
+		while ((mag = depot->full)) {
+			depot->full = mag->next;
+			depot->nr_full--;
+			magazine_empty_locked(iova, mag, order);
+			depot_put_empty(depot, mag);
+		}
+	}
+	weir_unlock_irq(&iova->lock, flags);
+}
+
+static void cache_free(struct weir_iova *iova)
+{
+	struct weir_iova_magazine *mag;
+	unsigned int i, order;
+
+	for (order = 0; order < WEIR_IOVA_CACHED_ORDERS; order++) {
+		for (i = 0; i < iova->weir->cpus; i++) {
+			weir_free(iova->weir, iova->cpu[i].loaded[order]);
+			weir_free(iova->weir, iova->cpu[i].previous[order]);
+		}
+		while ((mag = iova->depot[order].empty)) {
+			iova->depot[order].empty = mag->next;
+			weir_free(iova->weir, mag);
+		}
+	}
+}
+
+/* ---- Reserved ranges --------------------------------------------------------------------- */
+
+/* Is the frame in a range of the list? If so *last becomes that range's end, else the gap's. */
+static bool is_reserved(const struct weir_iova_reserved *list, uint64_t frame, uint64_t *last)
+{
+	for (; list; list = list->next) {
+		if (frame >= list->first && frame <= list->last) {
+			*last = list->last;
+			return true;
+		}
+		if (list->first > frame && list->first <= *last)
+			*last = list->first - 1;
+	}
+	return false;
+}
+
+/* The next part of [*first, last] that is in no range, from *first to *end. */
+static bool next_gap(const struct weir_iova *iova, uint64_t *first, uint64_t last, uint64_t *end)
+{
+	while (*first <= last) {
+		*end = last;
+		if (!is_reserved(iova->reserved, *first, end))
+			return true;
+		*first = *end + 1;
+	}
+	return false;
+}
+
+/* The largest block of the tree that begins at `first` and ends at `last` or below. */
+static unsigned int largest_block(const struct weir_iova *iova, uint64_t first, uint64_t last)
+{
+	unsigned int order = weir_iova_tree_max_order(&iova->tree);
+
+	while (!WEIR_IS_ALIGNED(first, WEIR_BIT(order)) || WEIR_BIT(order) - 1 > last - first)
+		order--;
+	return order;
+}
+
+/* Undo take_locked() up to `end`: the same blocks, as it stops between two. */
+static void untake_locked(struct weir_iova *iova, uint64_t first, uint64_t end)
+{
+	uint64_t gap_end;
+	unsigned int order;
+
+	while (first < end && next_gap(iova, &first, end - 1, &gap_end)) {
+		for (; first <= gap_end; first += WEIR_BIT(order)) {
+			order = largest_block(iova, first, gap_end);
+			(void)weir_iova_tree_free(&iova->tree, first, order);
+		}
+	}
+}
+
+/* Take all frames of a range that no earlier range has. */
+static int take_locked(struct weir_iova *iova, uint64_t first, uint64_t last)
+{
+	uint64_t at = first, end;
+	unsigned int order;
+	int ret;
+
+	while (next_gap(iova, &at, last, &end)) {
+		for (; at <= end; at += WEIR_BIT(order)) {
+			order = largest_block(iova, at, end);
+			ret = weir_iova_tree_take(&iova->tree, at, order);
+			if (ret) {
+				untake_locked(iova, first, at);
+				return ret;
+			}
+		}
+	}
+	return 0;
+}
+
+int weir_iova_reserve(struct weir_iova *iova, weir_dma_t start, uint64_t size)
+{
+	uint64_t first = start >> WEIR_PAGE_SHIFT, last;
+	struct weir_iova_reserved *range;
+	uint64_t used;
+	uintptr_t flags;
+	int ret;
+
+	if (!size || first > iova->last)
+		return 0;
+	last = size - 1 > ~(uint64_t)0 - start ? iova->last : (start + size - 1) >> WEIR_PAGE_SHIFT;
+	range = weir_alloc(iova->weir, sizeof(*range), 0);
+	if (!range)
+		return -WEIR_ENOMEM;
+	range->first = first;
+	range->last = last < iova->last ? last : iova->last;
+
+	cache_flush(iova);
+	flags = weir_lock_irq(&iova->lock);
+	used = iova->tree.used;
+	ret = take_locked(iova, range->first, range->last);
+	if (!ret) {
+		iova->reserved_frames += iova->tree.used - used;
+		range->next = iova->reserved;
+		iova->reserved = range;
+	}
+	weir_unlock_irq(&iova->lock, flags);
+	if (ret)
+		weir_free(iova->weir, range);
+	return ret;
+}
+
+/* ---- Allocate and free ------------------------------------------------------------------- */
+
+static int tree_alloc(struct weir_iova *iova, unsigned int order, uint64_t limit, uint64_t *frame)
+{
+	uintptr_t flags = weir_lock_irq(&iova->lock);
+	int ret = -WEIR_ENOSPC;
+
+	if (limit > LOW_LIMIT)
+		ret = weir_iova_tree_alloc(&iova->tree, order, LOW_LIMIT, frame);
+	if (ret == -WEIR_ENOSPC)
+		ret = weir_iova_tree_alloc(&iova->tree, order, limit, frame);
+	weir_unlock_irq(&iova->lock, flags);
+	return ret;
+}
+
+static int alloc_slow(struct weir_iova *iova, unsigned int order, uint64_t limit, uint64_t *frame)
+{
+	int ret;
+
+	if (order < WEIR_IOVA_CACHED_ORDERS && cache_wants(iova, order))
+		cache_grow(iova, order);
+	ret = tree_alloc(iova, order, limit, frame);
+	if (ret != -WEIR_ENOSPC)
+		return ret;
+	/* What is missing may wait in some CPU's magazines, or be cut up by what does. */
+	cache_flush(iova);
+	return tree_alloc(iova, order, limit, frame);
+}
+
+weir_dma_t weir_iova_alloc(struct weir_iova *iova, size_t size, weir_dma_t limit)
+{
+	unsigned int order = order_of(size);
+	uint64_t last = (limit + 1) >> WEIR_PAGE_SHIFT; /* a page that the limit cuts is no good */
+	uint64_t frame;
+
+	if (WEIR_UNLIKELY(!last)) {
+		if (limit != ~(weir_dma_t)0)
+			return WEIR_DMA_ERROR;
+		last = WEIR_BIT(64 - WEIR_PAGE_SHIFT);
+	}
+	last = last - 1 < iova->last ? last - 1 : iova->last;
+	if (order < WEIR_IOVA_CACHED_ORDERS && WEIR_LIKELY(cache_get(iova, order, last, &frame)))
+		return frame << WEIR_PAGE_SHIFT;
+	if (alloc_slow(iova, order, last, &frame))
+		return WEIR_DMA_ERROR;
+	return frame << WEIR_PAGE_SHIFT;
+}
+
+bool weir_iova_free(struct weir_iova *iova, weir_dma_t addr, size_t size)
+{
+	unsigned int order = order_of(size);
+	uint64_t frame = addr >> WEIR_PAGE_SHIFT;
+	uintptr_t flags;
+	bool ok;
+
+	if (WEIR_UNLIKELY(frame > iova->last || !WEIR_IS_ALIGNED(frame, WEIR_BIT(order))))
+		return false;
+	if (order < WEIR_IOVA_CACHED_ORDERS && WEIR_LIKELY(cache_put(iova, order, frame)))
+		return true;
+	flags = weir_lock_irq(&iova->lock);
+	ok = weir_iova_tree_free(&iova->tree, frame, order);
+	weir_unlock_irq(&iova->lock, flags);
+	return ok;
+}
+
+/* ---- Life -------------------------------------------------------------------------------- */
+
+struct weir_iova *weir_iova_create(struct weir *weir, weir_dma_t first, weir_dma_t last)
+{
+	struct weir_iova *iova = weir_alloc(weir, sizeof(*iova), 0);
+
+	if (!iova)
+		return NULL;
+	iova->weir = weir;
+	iova->last = ((last + 1) >> WEIR_PAGE_SHIFT) - 1;
+	if (last == ~(weir_dma_t)0)
+		iova->last = last >> WEIR_PAGE_SHIFT;
+	iova->cpu = weir_alloc(weir, sizeof(*iova->cpu) * weir->cpus, 0);
+	if (!iova->cpu || weir_iova_tree_init(&iova->tree, weir, iova->last))
+		goto err_free;
+	if (weir_iova_reserve(iova, 0, first > WEIR_PAGE_SIZE ? first : WEIR_PAGE_SIZE))
+		goto err_tree;
+	return iova;
+
+err_tree:
+	weir_iova_tree_fini(&iova->tree);
+err_free:
+	weir_free(weir, iova->cpu);
+	weir_free(weir, iova);
+	return NULL;
+}
+
+uint64_t weir_iova_destroy(struct weir_iova *iova)
+{
+	struct weir_iova_reserved *range;
+	uint64_t in_use;
+
+	cache_flush(iova);
+	cache_free(iova);
+	while ((range = iova->reserved)) {
+		iova->reserved = range->next;
+		weir_free(iova->weir, range);
+	}
+	in_use = iova->tree.used - iova->reserved_frames;
+	weir_iova_tree_fini(&iova->tree);
+	weir_free(iova->weir, iova->cpu);
+	weir_free(iova->weir, iova);
+	return in_use;
+}

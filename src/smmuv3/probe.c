@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an SMMU is, taking it over, and letting go of it. At no moment between the two does an
+ * access pass that no domain allows: GBPA.ABORT is set before SMMUEN is cleared, and stays.
+ */
+
+#include "smmuv3/regs.h"
+
+#define PAGE_SIZES (WEIR_BIT(12) | WEIR_BIT(21) | WEIR_BIT(30))
+#define CR0_MASK                                                                                   \
+	(WEIR_SMMU_CR0_SMMUEN | WEIR_SMMU_CR0_PRIQEN | WEIR_SMMU_CR0_EVENTQEN |                    \
+	 WEIR_SMMU_CR0_CMDQEN)
+#define IRQ_MASK                                                                                   \
+	(WEIR_SMMU_IRQ_CTRL_GERROR_IRQEN | WEIR_SMMU_IRQ_CTRL_PRIQ_IRQEN |                         \
+	 WEIR_SMMU_IRQ_CTRL_EVENTQ_IRQEN)
+
+/* ---- Registers that acknowledge -------------------------------------------------------------- */
+
+static int wait_register(struct weir_smmuv3 *smmu, uint32_t offset, uint32_t mask, uint32_t want,
+			 const char *name)
+{
+	void *plat = smmu->iommu.weir->plat;
+	uint64_t since = plat_time_ns(plat);
+	uint32_t value = weir_smmuv3_read(smmu, offset);
+
+	while ((value & mask) != want) {
+		if (plat_time_ns(plat) - since > WEIR_SMMUV3_TIMEOUT_NS) {
+			weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
+				 "%s: %s stays at 0x%x, not 0x%x: the SMMU does not answer",
+				 smmu->iommu.name, name, value, want);
+			return -WEIR_ETIMEDOUT;
+		}
+		plat_relax(plat);
+		value = weir_smmuv3_read(smmu, offset);
+	}
+	return 0;
+}
+
+int weir_smmuv3_update(struct weir_smmuv3 *smmu, uint32_t offset, uint32_t ack, uint32_t mask,
+		       uint32_t value, const char *name)
+{
+	/* What the SMMU finds when it acts on it was written before. */
+	plat_dma_wmb();
+	weir_smmuv3_write(smmu, offset, value);
+	return wait_register(smmu, ack, mask, value & mask, name);
+}
+
+static int set_cr0(struct weir_smmuv3 *smmu, uint64_t value)
+{
+	smmu->cr0 = (uint32_t)value;
+	return weir_smmuv3_update(smmu, WEIR_SMMU_CR0, WEIR_SMMU_CR0ACK, (uint32_t)CR0_MASK,
+				  smmu->cr0, "SMMU_CR0ACK");
+}
+
+static int set_irqs(struct weir_smmuv3 *smmu, uint64_t value)
+{
+	return weir_smmuv3_update(smmu, WEIR_SMMU_IRQ_CTRL, WEIR_SMMU_IRQ_CTRLACK,
+				  (uint32_t)IRQ_MASK, (uint32_t)value, "SMMU_IRQ_CTRLACK");
+}
+
+/* What happens to accesses while SMMUEN is 0 (6.3.14.1: one write, with Update). */
+static int set_bypass(struct weir_smmuv3 *smmu, bool abort)
+{
+	uint32_t update = (uint32_t)WEIR_SMMU_GBPA_UPDATE;
+	uint32_t value =
+		(uint32_t)WEIR_SMMU_FIELD(WEIR_SMMU_GBPA_SHCFG, WEIR_SMMU_GBPA_SHCFG_INCOMING);
+	int ret = wait_register(smmu, WEIR_SMMU_GBPA, update, 0, "SMMU_GBPA");
+
+	if (ret)
+		return ret;
+	if (abort)
+		value |= (uint32_t)WEIR_SMMU_GBPA_ABORT;
+	weir_smmuv3_write(smmu, WEIR_SMMU_GBPA, value | update);
+	return wait_register(smmu, WEIR_SMMU_GBPA, update, 0, "SMMU_GBPA");
+}
+
+/* ---- What it is ------------------------------------------------------------------------------ */
+
+struct ids {
+	uint32_t idr0, idr1, idr3, idr5, aidr;
+};
+
+static inline uint32_t field(uint64_t mask, uint32_t reg)
+{
+	return (uint32_t)WEIR_SMMU_FIELD_GET(mask, reg);
+}
+
+static int answers(struct weir_smmuv3 *smmu, const struct ids *id)
+{
+	bool zero = !(id->idr0 | id->idr1 | id->idr5), ones = id->idr0 == UINT32_MAX;
+
+	/* AIDR[31:8] is RES0, ArchMajorRev is 0 for every SMMUv3 (6.3.8). */
+	if (!zero && !ones && !(id->aidr & ~(uint32_t)WEIR_SMMU_AIDR_MINOR))
+		return 0;
+	weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
+		 "%s: no SMMUv3 answers: IDR0 0x%x, IDR1 0x%x, IDR5 0x%x, AIDR 0x%x; is "
+		 "its address in the device tree right?",
+		 smmu->iommu.name, id->idr0, id->idr1, id->idr5, id->aidr);
+	return -WEIR_ENODEV;
+}
+
+/* What this driver cannot do without. */
+static int check_needs(struct weir_smmuv3 *smmu, const struct ids *id)
+{
+	uint32_t endian = field(WEIR_SMMU_IDR0_TTENDIAN, id->idr0);
+	const struct {
+		bool met;
+		const char *missing;
+	} needs[] = {
+		{ id->idr0 & WEIR_SMMU_IDR0_S1P, "stage 1 translation (IDR0.S1P)" },
+		{ id->idr0 & WEIR_SMMU_FIELD(WEIR_SMMU_IDR0_TTF, WEIR_SMMU_IDR0_TTF_AARCH64),
+		  "AArch64 translation tables (IDR0.TTF)" },
+		{ id->idr5 & WEIR_SMMU_IDR5_GRAN4K, "pages of 4 KiB (IDR5.GRAN4K)" },
+		{ endian == WEIR_SMMU_IDR0_TTENDIAN_MIXED ||
+			  endian == WEIR_SMMU_IDR0_TTENDIAN_LITTLE,
+		  "little-endian tables (IDR0.TTENDIAN)" },
+		{ field(WEIR_SMMU_IDR0_STALL_MODEL, id->idr0) != WEIR_SMMU_IDR0_STALL_MODEL_FORCED,
+		  "faults that do not stall (IDR0.STALL_MODEL)" },
+		{ !(id->idr1 & WEIR_SMMU_IDR1_TABLES_PRESET),
+		  "a stream table where software puts it (IDR1.TABLES_PRESET)" },
+		{ !(id->idr1 & WEIR_SMMU_IDR1_QUEUES_PRESET),
+		  "queues where software puts them (IDR1.QUEUES_PRESET)" },
+		{ field(WEIR_SMMU_IDR1_SIDSIZE, id->idr1) <= 32,
+		  "a sane width of stream IDs (IDR1.SIDSIZE)" },
+	};
+	unsigned int i, missing = 0;
+
+	for (i = 0; i < WEIR_ARRAY_SIZE(needs); i++) {
+		if (needs[i].met)
+			continue;
+		weir_log(smmu->iommu.weir, WEIR_LOG_ERR, "%s: the SMMU lacks %s", smmu->iommu.name,
+			 needs[i].missing);
+		missing++;
+	}
+	return missing ? -WEIR_EOPNOTSUPP : 0;
+}
+
+static uint8_t smaller(uint32_t a, uint32_t b)
+{
+	return (uint8_t)(a < b ? a : b);
+}
+
+static void read_features(struct weir_smmuv3_features *f, const struct ids *id, bool coherent)
+{
+	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48 };
+	uint32_t ps = field(WEIR_SMMU_IDR5_OAS, id->idr5);
+
+	f->coherent = coherent && id->idr0 & WEIR_SMMU_IDR0_COHACC;
+	f->two_level = field(WEIR_SMMU_IDR0_ST_LEVEL, id->idr0) == WEIR_SMMU_IDR0_ST_LEVEL_2LVL;
+	f->range_invalidation = id->idr3 & WEIR_SMMU_IDR3_RIL;
+	f->replaces_blocks = field(WEIR_SMMU_IDR3_BBML, id->idr3) == 2;
+	f->hyp = id->idr0 & WEIR_SMMU_IDR0_HYP;
+	f->msi = id->idr0 & WEIR_SMMU_IDR0_MSI;
+	f->pri = id->idr0 & WEIR_SMMU_IDR0_PRI;
+	f->stalls = field(WEIR_SMMU_IDR0_STALL_MODEL, id->idr0) == WEIR_SMMU_IDR0_STALL_MODEL_BOTH;
+	f->attributes = id->idr1 & WEIR_SMMU_IDR1_ATTR_TYPES_OVR;
+	f->asid_bits = id->idr0 & WEIR_SMMU_IDR0_ASID16 ? 16 : 8;
+	f->sid_bits = (uint8_t)field(WEIR_SMMU_IDR1_SIDSIZE, id->idr1);
+	/* Tables with 4 KiB pages reach 48 bits, whatever the SMMU puts out. */
+	f->ips = smaller(ps, WEIR_SMMU_PS_48);
+	f->pa_bits = bits[f->ips];
+	/* And what one allocation holds. */
+	f->cmdq_shift =
+		smaller(smaller(field(WEIR_SMMU_IDR1_CMDQS, id->idr1), WEIR_SMMU_Q_LOG2SIZE_MAX),
+			WEIR_PLAT_MAX_ORDER + WEIR_PAGE_SHIFT - 4);
+	f->eventq_shift =
+		smaller(smaller(field(WEIR_SMMU_IDR1_EVENTQS, id->idr1), WEIR_SMMU_Q_LOG2SIZE_MAX),
+			WEIR_PLAT_MAX_ORDER + WEIR_PAGE_SHIFT - 5);
+}
+
+static int identify(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
+{
+	struct ids id;
+	int ret;
+
+	id.idr0 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR0);
+	id.idr1 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR1);
+	id.idr3 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR3);
+	id.idr5 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR5);
+	id.aidr = weir_smmuv3_read(smmu, WEIR_SMMU_AIDR);
+	ret = answers(smmu, &id);
+	if (!ret)
+		ret = check_needs(smmu, &id);
+	if (ret)
+		return ret;
+	read_features(&smmu->features, &id, desc->coherent);
+	/* Tables and queues must lie where it can fetch them. */
+	if ((uint64_t)plat_memory_end(smmu->iommu.weir->plat) > WEIR_BIT(smmu->features.pa_bits))
+		smmu->zone = WEIR_ZONE_DMA32;
+	return 0;
+}
+
+/* ---- Taking over and letting go -------------------------------------------------------------- */
+
+/* Nothing passes, nothing is fetched, no interrupt comes. Also from whatever firmware left. */
+static int disable(struct weir_smmuv3 *smmu)
+{
+	int ret = set_bypass(smmu, true);
+
+	if (!ret)
+		ret = set_irqs(smmu, 0);
+	if (!ret)
+		ret = set_cr0(smmu, 0);
+	/* What was wrong before is nobody's concern any more. */
+	if (!ret) {
+		smmu->gerrorn = weir_smmuv3_read(smmu, WEIR_SMMU_GERROR);
+		weir_smmuv3_write(smmu, WEIR_SMMU_GERRORN, smmu->gerrorn);
+	}
+	return ret;
+}
+
+static int alloc_structures(struct weir_smmuv3 *smmu)
+{
+	struct weir *weir = smmu->iommu.weir;
+	int ret = weir_pgtable_cache_init(&smmu->cache, weir->plat, weir->cpus, smmu->zone,
+					  &weir->table_pages);
+
+	/* ASID 0 is left to those who forget to set one. */
+	if (!ret)
+		ret = weir_ids_init(weir, &smmu->asids, 1, (1u << smmu->features.asid_bits) - 1);
+	if (!ret)
+		ret = weir_smmuv3_strtab_init(smmu);
+	if (!ret)
+		ret = weir_smmuv3_cmdq_init(smmu);
+	if (!ret)
+		ret = weir_smmuv3_eventq_init(smmu);
+	return ret;
+}
+
+/* The SMMU uses none of it. Any part of it may not have been made. */
+static void free_structures(struct weir_smmuv3 *smmu)
+{
+	struct weir *weir = smmu->iommu.weir;
+
+	weir_smmuv3_eventq_fini(smmu);
+	weir_smmuv3_cmdq_fini(smmu);
+	weir_smmuv3_strtab_fini(smmu);
+	weir_smmuv3_domains_fini(smmu);
+	weir_ids_fini(weir, &smmu->asids);
+	weir_pgtable_cache_fini(&smmu->cache);
+}
+
+/* Everything that is guarded by the enables (6.3.11, 6.3.12, 6.3.24 to 6.3.29). */
+static void program(struct weir_smmuv3 *smmu)
+{
+	uint64_t cache = smmu->features.coherent ? WEIR_SMMU_CACHE_WB : WEIR_SMMU_CACHE_NC;
+
+	weir_smmuv3_write(smmu, WEIR_SMMU_CR1,
+			  (uint32_t)(WEIR_SMMU_FIELD(WEIR_SMMU_CR1_QUEUE_IC, cache) |
+				     WEIR_SMMU_FIELD(WEIR_SMMU_CR1_QUEUE_OC, cache) |
+				     WEIR_SMMU_FIELD(WEIR_SMMU_CR1_QUEUE_SH, WEIR_SMMU_SH_ISH) |
+				     WEIR_SMMU_FIELD(WEIR_SMMU_CR1_TABLE_IC, cache) |
+				     WEIR_SMMU_FIELD(WEIR_SMMU_CR1_TABLE_OC, cache) |
+				     WEIR_SMMU_FIELD(WEIR_SMMU_CR1_TABLE_SH, WEIR_SMMU_SH_ISH)));
+	/*
+	 * RECINVSID: accesses of streams beyond the table are recorded. PTM: the ASIDs are no
+	 * CPU's.
+	 */
+	weir_smmuv3_write(smmu, WEIR_SMMU_CR2,
+			  (uint32_t)(WEIR_SMMU_CR2_RECINVSID | WEIR_SMMU_CR2_PTM));
+	weir_smmuv3_strtab_program(smmu);
+	weir_smmuv3_cmdq_program(smmu);
+	weir_smmuv3_eventq_program(smmu);
+	/* No messages: wired interrupts are used (6.3.21: ADDR 0). */
+	if (smmu->features.msi) {
+		weir_smmuv3_write64(smmu, WEIR_SMMU_GERROR_IRQ_CFG0, 0);
+		weir_smmuv3_write64(smmu, WEIR_SMMU_EVENTQ_IRQ_CFG0, 0);
+	}
+}
+
+/* Whatever an earlier owner left in caches and TLBs. */
+static int invalidate_all(struct weir_smmuv3 *smmu)
+{
+	struct weir_smmuv3_cmd cmds[4];
+	unsigned int n = 0;
+
+	cmds[n].word[0] = WEIR_SMMU_CMD_CFGI_STE_RANGE;
+	cmds[n++].word[1] =
+		WEIR_SMMU_FIELD(WEIR_SMMU_CMD_CFGI_1_RANGE, WEIR_SMMU_CMD_CFGI_RANGE_ALL);
+	cmds[n].word[0] = WEIR_SMMU_CMD_TLBI_NSNH_ALL;
+	cmds[n++].word[1] = 0;
+	/* CERROR_ILL without Hyp (4.4.2). */
+	if (smmu->features.hyp) {
+		cmds[n].word[0] = WEIR_SMMU_CMD_TLBI_EL2_ALL;
+		cmds[n++].word[1] = 0;
+	}
+	return weir_smmuv3_issue(smmu, cmds, n);
+}
+
+static int enable(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
+{
+	int ret;
+
+	program(smmu);
+	ret = set_cr0(smmu, WEIR_SMMU_CR0_CMDQEN);
+	if (!ret)
+		ret = invalidate_all(smmu);
+	if (!ret)
+		ret = set_cr0(smmu, smmu->cr0 | WEIR_SMMU_CR0_EVENTQEN);
+	if (!ret)
+		ret = weir_smmuv3_irqs_connect(smmu, desc);
+	if (!ret)
+		ret = set_irqs(smmu,
+			       WEIR_SMMU_IRQ_CTRL_EVENTQ_IRQEN | WEIR_SMMU_IRQ_CTRL_GERROR_IRQEN);
+	if (!ret)
+		ret = set_cr0(smmu, smmu->cr0 | WEIR_SMMU_CR0_SMMUEN);
+	return ret;
+}
+
+/*
+ * Block every stream; then give the memory back, if the SMMU confirmed each step. In this order:
+ * new accesses abort; with the command queue still there, walks that had begun are waited for
+ * (3.21.1); the queues stop.
+ */
+static void shut_down(struct weir_smmuv3 *smmu)
+{
+	bool has_stopped = !set_bypass(smmu, true);
+
+	if (smmu->cr0 & (uint32_t)WEIR_SMMU_CR0_SMMUEN)
+		has_stopped &=
+			!set_cr0(smmu, smmu->cr0 & ~WEIR_SMMU_CR0_SMMUEN) && !invalidate_all(smmu);
+	has_stopped &= !set_irqs(smmu, 0);
+	has_stopped &= !set_cr0(smmu, 0);
+	weir_smmuv3_irqs_disconnect(smmu);
+	if (has_stopped)
+		free_structures(smmu);
+	else
+		weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
+			 "%s: it did not stop: its queues and tables stay allocated for good",
+			 smmu->iommu.name);
+}
+
+static void describe(struct weir_smmuv3 *smmu)
+{
+	const struct weir_smmuv3_features *f = &smmu->features;
+
+	weir_log(smmu->iommu.weir, WEIR_LOG_INFO,
+		 "%s: SMMUv3: %u stream IDs (%s table), %u-bit addresses, %u commands, %u events, "
+		 "%u domains%s%s",
+		 smmu->iommu.name, 1u << smmu->strtab.log2size,
+		 smmu->strtab.second ? "two-level" : "linear", f->pa_bits,
+		 (unsigned int)smmu->cmdq.entries, smmu->eventq.entries, (1u << f->asid_bits) - 1,
+		 f->range_invalidation ? ", range invalidation" : "",
+		 f->coherent ? "" : ", not coherent");
+}
+
+/* ---- The driver ------------------------------------------------------------------------------ */
+
+static int map_registers(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
+{
+	/* Page 0 and page 1 (6.1). */
+	smmu->regs_size = 2 * (uint64_t)WEIR_SMMU_PAGE_SIZE;
+	if (desc->size < smmu->regs_size) {
+		weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
+			 "%s: its registers are said to have 0x%llx bytes, an SMMUv3 has 0x%llx",
+			 smmu->iommu.name, (unsigned long long)desc->size,
+			 (unsigned long long)smmu->regs_size);
+		return -WEIR_EINVAL;
+	}
+	smmu->regs = plat_mmio_map(smmu->iommu.weir->plat, desc->base, smmu->regs_size);
+	if (smmu->regs)
+		return 0;
+	weir_log(smmu->iommu.weir, WEIR_LOG_ERR, "%s: its registers at 0x%llx cannot be mapped",
+		 smmu->iommu.name, (unsigned long long)desc->base);
+	return -WEIR_ENOMEM;
+}
+
+static void destroy(struct weir_smmuv3 *smmu)
+{
+	struct weir *weir = smmu->iommu.weir;
+
+	if (smmu->regs)
+		plat_mmio_unmap(weir->plat, smmu->regs, smmu->regs_size);
+	weir_limit_fini(&smmu->limit);
+	weir_free(weir, smmu);
+}
+
+static struct weir_smmuv3 *create(struct weir *weir, const struct weir_iommu_desc *desc)
+{
+	/* Rounded up: the heap aligns powers of two, and members ask for 64 bytes. */
+	size_t size = 64;
+	struct weir_smmuv3 *smmu;
+
+	while (size < sizeof(*smmu))
+		size *= 2;
+	smmu = weir_alloc(weir, size, 0);
+	if (!smmu)
+		return NULL;
+	smmu->iommu.weir = weir;
+	smmu->iommu.driver = &weir_smmuv3_driver;
+	smmu->iommu.ops = &weir_smmuv3_ops;
+	smmu->iommu.phandle = desc->phandle;
+	smmu->iommu.page_sizes = PAGE_SIZES;
+	smmu->iommu.last = (weir_dma_t)(WEIR_BIT(WEIR_SMMUV3_VA_BITS) - 1);
+	weir_snprintf(smmu->iommu.name, sizeof(smmu->iommu.name), "%s", desc->name);
+	smmu->irqs[0] = smmu->irqs[1] = -1;
+	weir_limit_init(&smmu->limit, weir, "errors of an SMMU were");
+	weir_smmuv3_domains_init(smmu);
+	return smmu;
+}
+
+static int bring_up(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
+{
+	int ret = disable(smmu);
+
+	if (ret)
+		return ret;
+	ret = alloc_structures(smmu);
+	if (ret) {
+		free_structures(smmu);
+		return ret;
+	}
+	ret = enable(smmu, desc);
+	if (ret)
+		shut_down(smmu);
+	else
+		describe(smmu);
+	return ret;
+}
+
+/* WEIR_MODE_OFF: as if it were not there. */
+static int let_all_pass(struct weir_smmuv3 *smmu)
+{
+	int ret = disable(smmu);
+
+	return ret ? ret : set_bypass(smmu, false);
+}
+
+static int smmuv3_probe(struct weir *weir, const struct weir_iommu_desc *desc,
+			struct weir_iommu **iommu)
+{
+	struct weir_smmuv3 *smmu = create(weir, desc);
+	int ret;
+
+	if (!smmu)
+		return -WEIR_ENOMEM;
+	ret = map_registers(smmu, desc);
+	if (!ret)
+		ret = identify(smmu, desc);
+	if (!ret)
+		ret = weir->mode == WEIR_MODE_OFF ? let_all_pass(smmu) : bring_up(smmu, desc);
+	if (ret) {
+		destroy(smmu);
+		return ret;
+	}
+	*iommu = &smmu->iommu;
+	return 0;
+}
+
+static void smmuv3_remove(struct weir_iommu *iommu)
+{
+	struct weir_smmuv3 *smmu = WEIR_CONTAINER_OF(iommu, struct weir_smmuv3, iommu);
+
+	shut_down(smmu);
+	destroy(smmu);
+}
+
+static const char *const compatible[] = { "arm,smmu-v3", NULL };
+
+const struct weir_iommu_driver weir_smmuv3_driver = {
+	.name = "smmuv3",
+	.compatible = compatible,
+	.probe = smmuv3_probe,
+	.remove = smmuv3_remove,
+};

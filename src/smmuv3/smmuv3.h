@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_SMMUV3_SMMUV3_H
+#define WEIR_SMMUV3_SMMUV3_H
+
+/*
+ * The SMMUv3 driver (IHI 0070), inside: one struct weir_smmuv3 for each SMMU.
+ *
+ *   probe.c   what it is; taking it over and letting go of it
+ *   strtab.c  the stream table: which stream does what
+ *   domain.c  domains: context descriptor, page tables, invalidation
+ *   cd.c      what a context descriptor says
+ *   cmdq.c    the command queue
+ *   events.c  the event queue and global errors
+ *   memory.c  memory that the SMMU reads or writes
+ *
+ * Locking: struct weir.lock, which src/iommu holds around attach, domain_alloc and domain_free,
+ * protects the stream table and the list of lost domains. The command queue needs no lock.
+ * gerror_lock and lost_lock are IRQ-safe and taken last. Page tables: pgtable.h.
+ *
+ * Hardware is not trusted: what registers and queue entries say is checked where it is read. What
+ * the SMMU may still be using when it stops answering is kept until it was disabled (`lost`).
+ */
+
+#include <weir/hw/smmuv3.h>
+
+#include "base/ids.h"
+#include "base/limit.h"
+#include "base/machine.h"
+#include "iommu/driver.h"
+#include "pgtable/pgtable.h"
+
+#define WEIR_SMMUV3_TIMEOUT_NS 1000000000ull
+#define WEIR_SMMUV3_VA_BITS 48
+
+/* What the ID registers say, as far as it matters here. */
+struct weir_smmuv3_features {
+	bool coherent;	/* walks and queues snoop, by the firmware's word and IDR0.COHACC */
+	bool two_level; /* IDR0.ST_LEVEL */
+	bool range_invalidation; /* IDR3.RIL */
+	bool replaces_blocks;	 /* IDR3.BBML is 2 */
+	bool hyp, msi, pri;	 /* IDR0 */
+	bool stalls;		 /* IDR0.STALL_MODEL: they can be, so they must be switched off */
+	bool attributes;	 /* IDR1.ATTR_TYPES_OVR: SHCFG is not RES0 */
+	uint8_t asid_bits, sid_bits, pa_bits, ips;
+	uint8_t cmdq_shift, eventq_shift; /* the largest, log2 of entries */
+};
+
+/* Whole pages that the SMMU uses. */
+struct weir_smmuv3_memory {
+	void *virt; /* NULL: none */
+	weir_phys_t phys;
+	unsigned int order;
+};
+
+struct weir_smmuv3_cmd {
+	uint64_t word[WEIR_SMMU_CMD_WORDS];
+};
+
+/* Numbers count commands since the start and never wrap; see cmdq.c. */
+struct weir_smmuv3_cmdq {
+	struct weir_smmuv3_memory memory;
+	uint64_t *slots;    /* two words each */
+	uint64_t *ready;    /* for each slot: number behind the batch that starts there */
+	uint64_t entries;   /* a power of two */
+	uint32_t is_stuck;  /* atomic: a wait timed out, and nothing has moved since */
+	uint32_t is_broken; /* atomic: an error cannot be repaired, all has ended */
+	uint64_t error_at;  /* under gerror_lock: the last refused command's number, + 1 */
+	uint64_t taken __attribute__((aligned(64)));
+	uint64_t published __attribute__((aligned(64)));
+	uint32_t publishing;
+	uint64_t consumed __attribute__((aligned(64)));
+};
+
+struct weir_smmuv3_eventq {
+	struct weir_smmuv3_memory memory;
+	uint64_t *slots;       /* four words each */
+	uint32_t entries;      /* a power of two */
+	uint32_t cons;	       /* the register's value, with OVACKFLG; by whoever drains */
+	uint32_t draining;     /* atomic: somebody does */
+	struct weir_work work; /* goes on where the interrupt handler stopped */
+};
+
+struct weir_smmuv3_strtab {
+	struct weir_smmuv3_memory memory;  /* of entries, or of the first level */
+	struct weir_smmuv3_memory *second; /* one for each first-level entry; NULL: linear */
+	unsigned int log2size;
+	unsigned int nr_second;
+	uint64_t word1; /* of every entry, forever */
+};
+
+struct weir_smmuv3_domain;
+
+struct weir_smmuv3 {
+	struct weir_iommu iommu;
+	volatile void WEIR_IOMEM *regs;
+	uint64_t regs_size;
+	enum weir_zone zone; /* for memory that it can address */
+	uint32_t cr0;
+	struct weir_smmuv3_features features;
+	struct weir_pgtable_cache cache;
+	struct weir_ids asids;
+	struct weir_smmuv3_strtab strtab;
+	struct weir_smmuv3_eventq eventq;
+	struct weir_domain blocked, identity;
+	int irqs[2];			  /* connected; -1: not */
+	struct weir_spinlock gerror_lock; /* gerrorn, and repairs of the command queue */
+	uint32_t gerrorn;
+	struct weir_limit limit;	/* on lines about global errors */
+	struct weir_spinlock lost_lock; /* lost_tables */
+	struct weir_pgtable_gather lost_tables;
+	struct weir_smmuv3_domain *lost_domains;
+	struct weir_smmuv3_cmdq cmdq;
+};
+
+/* ---- memory.c -------------------------------------------------------------------------------- */
+
+/* Zeroed, aligned to its size rounded up to a power of two, visible to the SMMU. TASK. */
+int weir_smmuv3_memory_alloc(struct weir_smmuv3 *smmu, struct weir_smmuv3_memory *memory,
+			     size_t size);
+/* Harmless on zeroed. */
+void weir_smmuv3_memory_free(struct weir_smmuv3 *smmu, struct weir_smmuv3_memory *memory);
+/* What was written there is to reach an SMMU that does not snoop. */
+void weir_smmuv3_clean(struct weir_smmuv3 *smmu, const void *virt, size_t size);
+
+/* ---- probe.c --------------------------------------------------------------------------------- */
+
+/*
+ * Write, and wait until `ack` shows the same under `mask`. -WEIR_ETIMEDOUT, with a line in the log.
+ */
+int weir_smmuv3_update(struct weir_smmuv3 *smmu, uint32_t offset, uint32_t ack, uint32_t mask,
+		       uint32_t value, const char *name);
+
+/* ---- strtab.c -------------------------------------------------------------------------------- */
+
+int weir_smmuv3_strtab_init(struct weir_smmuv3 *smmu);
+void weir_smmuv3_strtab_fini(struct weir_smmuv3 *smmu);
+/* STRTAB_BASE and _CFG; SMMUEN is 0. */
+void weir_smmuv3_strtab_program(struct weir_smmuv3 *smmu);
+int weir_smmuv3_check_id(struct weir_iommu *iommu, uint32_t id);
+/*
+ * Word 0 of a stream's entry: 0 blocks it. In effect on return. -WEIR_ENOMEM, -WEIR_ETIMEDOUT,
+ * -WEIR_EIO: as it was before, as far as the SMMU can be told. TASK, serialised.
+ */
+int weir_smmuv3_strtab_set(struct weir_smmuv3 *smmu, uint32_t id, uint64_t word0);
+/* Was the stream blocked on purpose? Any context. */
+bool weir_smmuv3_strtab_is_blocked(struct weir_smmuv3 *smmu, uint32_t id);
+
+/* ---- domain.c -------------------------------------------------------------------------------- */
+
+extern const struct weir_iommu_ops weir_smmuv3_ops;
+void weir_smmuv3_domains_init(struct weir_smmuv3 *smmu);
+/* The SMMU is disabled: what was kept for its sake is free. */
+void weir_smmuv3_domains_fini(struct weir_smmuv3 *smmu);
+
+/* ---- cd.c ------------------------------------------------------------------------------------ */
+
+/* Fill in a context descriptor that no stream refers to yet. */
+void weir_smmuv3_cd_write(struct weir_smmuv3 *smmu, uint64_t *cd, weir_phys_t root, uint32_t asid);
+
+/* ---- cmdq.c ---------------------------------------------------------------------------------- */
+
+int weir_smmuv3_cmdq_init(struct weir_smmuv3 *smmu);
+void weir_smmuv3_cmdq_fini(struct weir_smmuv3 *smmu);
+/* BASE, PROD, CONS; CMDQEN is 0. */
+void weir_smmuv3_cmdq_program(struct weir_smmuv3 *smmu);
+
+/* At most this many go into one call. */
+#define WEIR_SMMUV3_BATCH 16u
+
+/*
+ * Send the commands with a CMD_SYNC behind them, and wait until it completed. The array has room
+ * for one more. -WEIR_ETIMEDOUT: it did not, and may at any time later. -WEIR_EIO: the queue is
+ * broken. Any context.
+ */
+int weir_smmuv3_issue(struct weir_smmuv3 *smmu, struct weir_smmuv3_cmd *cmds, unsigned int n);
+/* GERROR.CMDQ_ERR is active: replace the command that was refused. Under gerror_lock. */
+void weir_smmuv3_cmdq_repair(struct weir_smmuv3 *smmu);
+
+/* ---- events.c -------------------------------------------------------------------------------- */
+
+int weir_smmuv3_eventq_init(struct weir_smmuv3 *smmu);
+void weir_smmuv3_eventq_fini(struct weir_smmuv3 *smmu);
+void weir_smmuv3_eventq_program(struct weir_smmuv3 *smmu);
+int weir_smmuv3_irqs_connect(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc);
+/* No handler runs on return, and no work of theirs. Harmless where there are none. */
+void weir_smmuv3_irqs_disconnect(struct weir_smmuv3 *smmu);
+/* Look for global errors, report and acknowledge them. Any context. */
+void weir_smmuv3_check_errors(struct weir_smmuv3 *smmu);
+
+#endif
