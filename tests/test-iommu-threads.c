@@ -44,10 +44,12 @@ static void require(bool condition, const char *what)
 	abort();
 }
 
-static void add_device(struct weir_device *device, uint32_t id)
+static void add_device(struct weir_device *device, uint32_t id, struct weir_device *with)
 {
 	struct weir_device_id ids[] = { { &fakeiommu[0]->iommu, id } };
-	struct weir_device_desc desc = { .name = "dev", .ids = ids, .nr_ids = 1, .coherent = true };
+	struct weir_device_desc desc = {
+		.name = "dev", .ids = ids, .nr_ids = 1, .coherent = true, .group_with = with
+	};
 
 	require(!weir_device_add(weir, device, &desc), "weir_device_add");
 }
@@ -66,7 +68,7 @@ static void start(enum weir_mode mode)
 	fakeiommu_knobs.no_interrupts = true;
 	options.fdt = fakeiommu_fdt(1, true, &options.fdt_size);
 	assert_int_equal(weir_init(&options, &weir), 0);
-	add_device(&dev, 1);
+	add_device(&dev, 1, NULL);
 	__atomic_store_n(&stop_others, 0, __ATOMIC_RELAXED);
 }
 
@@ -312,7 +314,7 @@ static void *come_and_go(struct worker *worker)
 		weir_dma_t addr;
 
 		require(device, "no memory");
-		add_device(device, 2 + worker->cpu);
+		add_device(device, 2 + worker->cpu, rnd(worker, 2) ? &dev : NULL);
 		addr = weir_dma_map_phys(device, THREADPLAT_RAM_BASE, PAGE, BIDI, 0, WEIR_HERE);
 		require(addr != WEIR_DMA_ERROR, "a mapping failed");
 		if (rnd(worker, 2))
@@ -341,19 +343,20 @@ static void coming_and_going(void **state)
 
 static struct weir_dma_pool *pool;
 
+/* More blocks at each step, so that chunks are added all the time. */
 static void *pool_worker(struct worker *worker)
 {
-	enum { N = 50 };
+	enum { N = 200 };
 	uint64_t *virt[N];
 	weir_dma_t addr[N];
 
-	for (unsigned int step = 0; step < STEPS / 200; step++) {
-		for (unsigned int i = 0; i < N; i++) {
+	for (unsigned int count = 1; count <= N; count++) {
+		for (unsigned int i = 0; i < count; i++) {
 			virt[i] = weir_dma_pool_alloc(pool, 0, true, &addr[i]);
 			require(virt[i] && !*virt[i], "no block, or not zeroed");
 			*virt[i] = worker->seed + i;
 		}
-		for (unsigned int i = 0; i < N; i++) {
+		for (unsigned int i = 0; i < count; i++) {
 			require(*virt[i] == worker->seed + i, "a block in two hands");
 			weir_dma_pool_free(pool, virt[i], addr[i]);
 		}
@@ -366,7 +369,7 @@ static void pools(void **state)
 {
 	(void)state;
 	start(WEIR_MODE_STRICT);
-	pool = weir_dma_pool_create("pool", &dev, 64, 0, 0);
+	pool = weir_dma_pool_create("pool", &dev, 1024, 0, 0);
 	assert_non_null(pool);
 	run_all(pool_worker, NULL);
 	weir_dma_pool_destroy(pool);

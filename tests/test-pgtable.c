@@ -349,6 +349,14 @@ static void bad_arguments(void **state)
 	assert_int_equal(unmap(GIB(1) << 18, KIB(4)), 0);
 	assert_int_equal(unmap((GIB(1) << 18) - KIB(4), KIB(8)), 0);
 	assert_int_equal(weir_pgtable_lookup(&fix->pt, ~(uint64_t)0, &phys, NULL), -WEIR_ENOENT);
+	/* The same where the table is there already. */
+	assert_int_equal(map(KIB(8), MIB(1), KIB(4), RW), 0);
+	assert_int_equal(map(KIB(12), GIB(1) << 14, KIB(4), RW), -WEIR_EINVAL);
+	assert_int_equal(map(KIB(12), (GIB(1) << 14) + KIB(4), KIB(4), RW), -WEIR_EINVAL);
+	assert_int_equal(map(KIB(12), KIB(2), KIB(4), RW), -WEIR_EINVAL);
+	assert_int_equal(map(KIB(14), MIB(1), KIB(4), RW), -WEIR_EINVAL);
+	assert_unmapped(KIB(12));
+	assert_unmapped(KIB(16));
 	/* A bad extent behind a good one: the good one goes too. */
 	struct weir_extent extents[] = { { MIB(2), MIB(2) }, { KIB(1), KIB(4) } };
 	struct weir_pgtable_gather gather = { 0 };
@@ -472,7 +480,9 @@ static void not_coherent(void **state)
 	uint64_t cleans;
 
 	(void)state;
+	weir_pgtable_fini(&fix->pt);
 	fix->pt.coherent = false;
+	assert_int_equal(weir_pgtable_init(&fix->pt, 48, 44), 0);
 	cleans = fix->fake->cache_cleans;
 	assert_int_equal(map(MIB(2), KIB(4), KIB(4), RW), 0);
 	/* Three tables, an entry for each, the leaf. */

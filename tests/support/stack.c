@@ -32,19 +32,23 @@ static int disk_write(void *opaque, uint64_t offset, const void *buf, size_t len
 static void log_line(void *opaque, enum weir_level level, const char *line)
 {
 	struct stack *s = opaque;
-	unsigned int n = __atomic_fetch_add(&s->log_lines, 1, __ATOMIC_RELAXED);
 
 	(void)level;
-	if (n < 64)
-		snprintf(s->log[n], sizeof(s->log[n]), "%s", line);
+	pthread_mutex_lock(&s->log_lock);
+	if (s->log_lines < WEIR_ARRAY_SIZE(s->log))
+		snprintf(s->log[s->log_lines++], sizeof(s->log[0]), "%s", line);
+	pthread_mutex_unlock(&s->log_lock);
 }
 
-bool stack_logged(const struct stack *s, const char *text)
+bool stack_logged(struct stack *s, const char *text)
 {
-	for (unsigned int i = 0; i < s->log_lines && i < 64; i++)
-		if (strstr(s->log[i], text))
-			return true;
-	return false;
+	bool found = false;
+
+	pthread_mutex_lock(&s->log_lock);
+	for (unsigned int i = 0; i < s->log_lines && !found; i++)
+		found = strstr(s->log[i], text) != NULL;
+	pthread_mutex_unlock(&s->log_lock);
+	return found;
 }
 
 static void fill_disk(struct stack *s)
@@ -63,6 +67,7 @@ int stack_make(struct stack *s, const struct stack_options *options)
 	int ret;
 
 	memset(s, 0, sizeof(*s));
+	pthread_mutex_init(&s->log_lock, NULL);
 	s->options = *options;
 	s->disk_size = options->disk_size ? options->disk_size : 1u << 20;
 	s->disk = malloc(s->disk_size);
@@ -87,6 +92,7 @@ int stack_make(struct stack *s, const struct stack_options *options)
 void stack_destroy(struct stack *s)
 {
 	posix_destroy(s->machine);
+	pthread_mutex_destroy(&s->log_lock);
 	free(s->disk);
 }
 

@@ -13,6 +13,8 @@
  *   stack_destroy(&s);
  */
 
+#include <pthread.h>
+
 #include <posix.h>
 #include <weir/pci.h>
 
@@ -40,6 +42,7 @@ struct stack {
 	unsigned int reads, writes;
 	uint64_t live_mappings;
 	uint64_t leaked_pages;
+	pthread_mutex_t log_lock; /* what is below: lines come from any thread */
 	unsigned int log_lines;
 	char log[64][256]; /* the first lines of the log */
 };
@@ -52,6 +55,6 @@ int stack_up(void *stack);
 /* 0, or weir_fini()'s error. Fills in live_mappings and leaked_pages. Fine after a failed stack_up(). */
 int stack_down(void *stack);
 /* Whether a line of the log contains the text. */
-bool stack_logged(const struct stack *s, const char *text);
+bool stack_logged(struct stack *s, const char *text);
 
 #endif
