@@ -10,7 +10,8 @@
  *     command works. One that never gets ready again: given up, every request ended.
  *   - A device that is gone (all ones), one that completes commands nobody sent, one that fails
  *     every third: errors, no crash, everything unmapped.
- *   - A device that writes where it was not told is stopped by the IOMMU, and the neighbour's bytes stay.
+ *   - A device that writes where it was not told is stopped by the IOMMU, and the neighbour's bytes
+ * stay.
  *   - After removal nothing is mapped and no page is missing.
  */
 
@@ -84,7 +85,7 @@ struct transfer {
 	unsigned int offset, bytes;
 	unsigned char *data; /* what was read, or is to be written */
 	int result;
-	bool stray;          /* a byte beside the transfer changed */
+	bool stray; /* a byte beside the transfer changed */
 };
 
 static unsigned int layout(struct transfer *t, struct page **pages, struct scatterlist *sgl)
@@ -161,8 +162,9 @@ static int transfer_task(void *arg)
 static int transfer(struct fixture *f, enum nvme_op op, u64 block, unsigned int offset,
 		    unsigned int bytes, unsigned char *data)
 {
-	struct transfer t = { .f = f, .op = op, .block = block, .offset = offset, .bytes = bytes,
-			      .data = data };
+	struct transfer t = {
+		.f = f, .op = op, .block = block, .offset = offset, .bytes = bytes, .data = data
+	};
 	int ret = posix_call(f->stack.machine, 0, transfer_task, &t);
 
 	assert_false(t.stray);
@@ -182,7 +184,7 @@ static uint64_t live_mappings(struct fixture *f)
 static void shapes(enum posix_runner runner)
 {
 	static const unsigned int offsets[] = { 0, 4, 512, 2048, 3584, 4092 };
-	static const unsigned int sizes[] = { 512,  1024, 3584,  4096,	 4608,	8192,
+	static const unsigned int sizes[] = { 512,  1024,  3584,   4096,   4608,  8192,
 					      8704, 65536, 131072, 262144, 524288 };
 	struct fixture *f = set_up_with(runner, 1);
 	unsigned char *buf = malloc(524288);
@@ -196,11 +198,13 @@ static void shapes(enum posix_runner runner)
 		for (unsigned int j = 0; j < ARRAY_SIZE(sizes); j++) {
 			u64 block = i * 17 + j;
 
-			assert_int_equal(transfer(f, NVME_READ, block, offsets[i], sizes[j], buf), 0);
+			assert_int_equal(transfer(f, NVME_READ, block, offsets[i], sizes[j], buf),
+					 0);
 			assert_memory_equal(buf, f->stack.disk + block * 512, sizes[j]);
 			for (unsigned int b = 0; b < sizes[j]; b++)
 				buf[b] = (unsigned char)(b * 7 + i + j);
-			assert_int_equal(transfer(f, NVME_WRITE, block, offsets[i], sizes[j], buf), 0);
+			assert_int_equal(transfer(f, NVME_WRITE, block, offsets[i], sizes[j], buf),
+					 0);
 			assert_memory_equal(buf, f->stack.disk + block * 512, sizes[j]);
 		}
 	assert_int_equal(transfer(f, NVME_FLUSH, 0, 0, 0, NULL), 0);
@@ -279,8 +283,11 @@ static int fly(void *arg)
 		assert_non_null(fl->pages[i]);
 		sg_init_table(&fl->sgl[i], 1);
 		sg_set_page(&fl->sgl[i], fl->pages[i], 4096, 0);
-		fl->reqs[i] = (struct nvme_request){ .op = NVME_READ, .block = (i % 256) * 8,
-						     .sgl = &fl->sgl[i], .nents = 1, .done = landed };
+		fl->reqs[i] = (struct nvme_request){ .op = NVME_READ,
+						     .block = (i % 256) * 8,
+						     .sgl = &fl->sgl[i],
+						     .nents = 1,
+						     .done = landed };
 		ret = nvme_submit(fl->f->stack.ctrl, &fl->reqs[i]);
 		if (ret) {
 			fl->statuses[i] = ret;
@@ -368,7 +375,8 @@ static void a_silent_device_is_reset(void **state)
 		set_faults(f, &silent);
 		fl = take_off(f);
 		assert_true(failures(fl, -ETIMEDOUT) + failures(fl, -EIO) > 0);
-		assert_int_equal(failures(fl, 0) + failures(fl, -ETIMEDOUT) + failures(fl, -EIO), FLIGHT);
+		assert_int_equal(failures(fl, 0) + failures(fl, -ETIMEDOUT) + failures(fl, -EIO),
+				 FLIGHT);
 		free(fl);
 		set_faults(f, &well);
 		do {
@@ -466,8 +474,8 @@ static void a_device_that_writes_elsewhere_is_stopped(void **state)
 	(void)state;
 	set_faults(f, &astray);
 	/*
-	 * Three pages take four of IOVA space, so that behind the last nothing is mapped. transfer()
-	 * also checks that nothing beside the buffer changed.
+	 * Three pages take four of IOVA space, so that behind the last nothing is mapped.
+	 * transfer() also checks that nothing beside the buffer changed.
 	 */
 	assert_int_equal(transfer(f, NVME_READ, 0, 0, 3 * 4096, buf), -EIO);
 	assert_true(f->faults > 0);

@@ -3,9 +3,9 @@
 /*
  * Out of memory at every allocation of the main job in turn, under the seeded runner.
  *
- * For each N, until a run makes fewer than N allocations: the Nth allocation fails (alone, and with all
- * that follow). The heap gives each allocation pages of its own here, so that the platform, which
- * counts and fails, sees every one. Then
+ * For each N, until a run makes fewer than N allocations: the Nth allocation fails (alone, and with
+ * all that follow). The heap gives each allocation pages of its own here, so that the platform,
+ * which counts and fails, sees every one. Then
  *   - nothing crashes or hangs (the sanitizers look on),
  *   - the run ends with an error, or it got by and every byte that it read is right,
  *   - no mapping is left and no page is leaked, whether bring-up or the job failed,
@@ -56,7 +56,10 @@ static struct outcome one_run(uint64_t fail, bool onwards, enum weir_mode mode)
 {
 	struct outcome o = { 0 };
 	struct stack_options options = {
-		.posix = { .runner = POSIX_SEEDED, .seed = 7, .cpus = 2, .fail_alloc = fail,
+		.posix = { .runner = POSIX_SEEDED,
+			   .seed = 7,
+			   .cpus = 2,
+			   .fail_alloc = fail,
 			   .fail_alloc_onwards = onwards },
 		.mode = mode,
 		.heap_whole_pages = true,
@@ -87,15 +90,17 @@ static void sweep(bool onwards, enum weir_mode mode)
 	do {
 		o = one_run(++fail, onwards, mode);
 		if (!o.error && !o.right)
-			fail_msg("allocation %llu: no error, but wrong data", (unsigned long long)fail);
+			fail_msg("allocation %llu: no error, but wrong data",
+				 (unsigned long long)fail);
 		assert_int_equal(o.faults, 0);
 		errors += o.error != 0;
 		got_by += !o.error && o.calls >= fail;
 	} while (o.calls >= fail);
-	print_message("%llu allocations failed in turn%s: %llu runs ended with an error, %llu got by\n",
-		      (unsigned long long)fail - 1, onwards ? ", with all after" : "",
-		      (unsigned long long)errors, (unsigned long long)got_by);
-	assert_true(fail > 60);  /* the job allocates: the sweep went over something */
+	print_message(
+		"%llu allocations failed in turn%s: %llu runs ended with an error, %llu got by\n",
+		(unsigned long long)fail - 1, onwards ? ", with all after" : "",
+		(unsigned long long)errors, (unsigned long long)got_by);
+	assert_true(fail > 60);	 /* the job allocates: the sweep went over something */
 	assert_true(errors > 0); /* and it matters */
 	assert_int_equal(o.error, 0);
 }

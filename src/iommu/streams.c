@@ -108,13 +108,16 @@ int weir_streams_add(struct weir_device *dev)
 static struct weir_stream *stream_take(struct weir_device *dev, uint32_t id)
 {
 	struct weir_streams *streams = dev->weir->streams;
-	struct weir_stream **link = bucket_of(streams, id), *stream;
 	uintptr_t flags = weir_lock_irq(&streams->lock);
+	struct weir_stream **link = bucket_of(streams, id), *stream;
 
-	while ((stream = *link) && (stream->dev != dev || stream->id.id != id))
+	for (stream = *link; stream; stream = stream->next) {
+		if (stream->dev == dev && stream->id.id == id) {
+			*link = stream->next;
+			break;
+		}
 		link = &stream->next;
-	if (stream)
-		*link = stream->next;
+	}
 	weir_unlock_irq(&streams->lock, flags);
 	return stream;
 }

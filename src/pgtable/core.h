@@ -2,9 +2,9 @@
 /*
  * The walker core: map, unmap, lookup. Included by the file of each format, which has defined
  *
- *   SHAPE		a static const struct weir_pgtable_shape: constants to the compiler, which is worth
- *		half of the instructions of a map
- *   attributes()	leaf bits without type and address, or -WEIR_EINVAL
+ * - SHAPE: a static const struct weir_pgtable_shape, so that the compiler has constants to work
+ *   with (half of the instructions of a map are saved);
+ * - attributes(): leaf bits without type and address, or -WEIR_EINVAL;
  *
  * and which takes core_map() and its like into its struct weir_pgtable_format. Data structures and
  * locking: pgtable.h.
@@ -27,6 +27,8 @@
 #include "base/lock.h"
 #include "pgtable/pgtable.h"
 
+#define PAGE_MASK (WEIR_BIT(SHAPE.page_shift) - 1)
+
 /* Where a map is. tables[d] for d >= depth are those that span `at`. */
 struct cursor {
 	struct weir_pgtable *pt;
@@ -39,28 +41,27 @@ struct cursor {
 	unsigned int depth;
 };
 
-static inline unsigned int shift_of(const struct weir_pgtable *pt, unsigned int depth)
+static inline unsigned int shift_of(unsigned int depth)
 {
 	return SHAPE.page_shift + depth * SHAPE.index_bits;
 }
 
-static inline unsigned int entries(const struct weir_pgtable *pt)
+static inline unsigned int entries(void)
 {
 	return 1u << SHAPE.index_bits;
 }
 
-static inline unsigned int index_of(const struct weir_pgtable *pt, uint64_t iova,
-				    unsigned int depth)
+static inline unsigned int index_of(uint64_t iova, unsigned int depth)
 {
-	return (unsigned int)(iova >> shift_of(pt, depth)) & (entries(pt) - 1);
+	return (unsigned int)(iova >> shift_of(depth)) & (entries() - 1);
 }
 
-static inline bool is_table(const struct weir_pgtable *pt, uint64_t entry, unsigned int depth)
+static inline bool is_table(uint64_t entry, unsigned int depth)
 {
 	return depth && (entry & SHAPE.type) == SHAPE.type_table;
 }
 
-static inline uint64_t leaf_type(const struct weir_pgtable *pt, unsigned int depth)
+static inline uint64_t leaf_type(unsigned int depth)
 {
 	return depth ? SHAPE.type_block : SHAPE.type_page;
 }
@@ -89,6 +90,165 @@ static inline void publish_page(const struct weir_pgtable *pt, const uint64_t *p
 		plat_dma_wmb();
 	else
 		plat_cache_clean(pt->plat, page, WEIR_PAGE_SIZE);
+}
+
+/* ---- Unmapping ------------------------------------------------------------------------------- */
+
+static unsigned int clear_pages(uint64_t *slot, unsigned int n)
+{
+	unsigned int i, cleared = 0;
+
+	for (i = 0; i < n; i++) {
+		if (!__atomic_load_n(&slot[i], __ATOMIC_RELAXED))
+			continue;
+		__atomic_store_n(&slot[i], 0, __ATOMIC_RELAXED);
+		cleared++;
+	}
+	return cleared;
+}
+
+static void unmap_pages(struct weir_pgtable *pt, uint64_t *table, uint64_t iova, uint64_t end,
+			struct weir_pgtable_gather *gather)
+{
+	uint64_t *slot = &table[index_of(iova, 0)];
+	unsigned int n = (unsigned int)((end - iova) >> SHAPE.page_shift);
+	unsigned int cleared = clear_pages(slot, n);
+
+	if (!cleared)
+		return;
+	clean(pt, slot, n);
+	gather->bytes += (uint64_t)cleared << SHAPE.page_shift;
+	gather->leaf_depths |= 1;
+}
+
+/*
+ * Keep a page that was taken out. The link stands in its first word, where a walker that still has
+ * the page's address may read it: a page's address has none of the type bits, so it is not valid.
+ */
+static void collect(struct weir_pgtable_gather *gather, uint64_t *page)
+{
+	__atomic_store_n(page, (uint64_t)(uintptr_t)gather->tables, __ATOMIC_RELAXED);
+	gather->tables = page;
+}
+
+static void clear_entry(struct weir_pgtable *pt, uint64_t *slot)
+{
+	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+	clean(pt, slot, 1);
+}
+
+/* A page that holds the same as the block `entry`, in leaves of the next depth. NULL: no memory. */
+static uint64_t *split_page(struct weir_pgtable *pt, uint64_t entry, unsigned int depth)
+{
+	uint64_t *page = weir_pgtable_page_alloc(pt->cache);
+	uint64_t step = (uint64_t)1 << shift_of(depth);
+	unsigned int i;
+
+	if (!page)
+		return NULL;
+	entry = (entry & ~SHAPE.type) | leaf_type(depth);
+	for (i = 0; i < entries(); i++)
+		__atomic_store_n(&page[i], entry + i * step, __ATOMIC_RELAXED);
+	publish_page(pt, page);
+	return page;
+}
+
+static bool split_locked(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, uint64_t iova,
+			 struct weir_pgtable_gather *gather)
+{
+	uint64_t span = (uint64_t)1 << shift_of(depth);
+	uint64_t entry = load(slot);
+	uint64_t *page;
+
+	/* Another CPU, which unmaps another part, may have been first. */
+	if (!entry || is_table(entry, depth))
+		return true;
+	page = split_page(pt, entry, depth - 1);
+	if (!page)
+		return false;
+	if (pt->replaces_blocks) {
+		/* IHI 0070 3.21.1.3. The block may be cached until the caller has invalidated. */
+		gather->leaf_depths |= 1u << depth;
+	} else {
+		/* Break before make: IHI 0070 3.21.1.1, DDI 0487 D8.16. */
+		clear_entry(pt, slot);
+		pt->invalidate(pt, iova & ~(span - 1), span);
+	}
+	entry = (uint64_t)plat_virt_to_phys(pt->plat, page) | SHAPE.type_table;
+	/* Release: pairs with load(); the page was filled before. */
+	__atomic_store_n(slot, entry | (pt->coherent ? 0 : SHAPE.cleaned), __ATOMIC_RELEASE);
+	clean(pt, slot, 1);
+	return true;
+}
+
+static bool split(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, uint64_t iova,
+		  struct weir_pgtable_gather *gather)
+{
+	uintptr_t flags = weir_lock_irq(&pt->split_lock);
+	bool done = split_locked(pt, slot, depth, iova, gather);
+
+	weir_unlock_irq(&pt->split_lock, flags);
+	return done;
+}
+
+/* [iova, end) lies in one table. Recursion: at most the depth of the root, once a level. */
+static void unmap_range(struct weir_pgtable *pt, uint64_t *table, unsigned int depth, uint64_t iova,
+			uint64_t end, struct weir_pgtable_gather *gather)
+{
+	uint64_t span = (uint64_t)1 << shift_of(depth);
+	uint64_t *slot = &table[index_of(iova, depth)];
+	uint64_t next, entry;
+
+	if (!depth) {
+		unmap_pages(pt, table, iova, end, gather);
+		return;
+	}
+	for (; iova < end; iova = next, slot++) {
+		bool whole;
+
+		next = (iova | (span - 1)) + 1;
+		if (next > end)
+			next = end;
+		whole = next - iova == span;
+		entry = load(slot);
+		if (entry && !is_table(entry, depth) && !whole &&
+		    split(pt, slot, depth, iova, gather))
+			entry = load(slot);
+		if (!entry)
+			continue;
+		if (is_table(entry, depth)) {
+			unmap_range(pt, table_of(pt, entry), depth - 1, iova, next, gather);
+			if (whole) {
+				clear_entry(pt, slot);
+				collect(gather, table_of(pt, entry));
+			}
+		} else if (whole) {
+			clear_entry(pt, slot);
+			gather->bytes += span;
+			gather->leaf_depths |= 1u << depth;
+		}
+	}
+}
+
+static uint64_t core_unmap(struct weir_pgtable *pt, uint64_t iova, uint64_t size,
+			   struct weir_pgtable_gather *gather)
+{
+	uint64_t before = gather->bytes, *table = pt->root, end = iova + size, entry;
+	unsigned int depth = pt->depth;
+
+	if (!WEIR_IS_ALIGNED(iova | size, (uint64_t)1 << SHAPE.page_shift) || !size ||
+	    iova >= pt->limit || size > pt->limit - iova)
+		return 0;
+	/* Down to the table in which the range begins to fan out, or is a whole entry. */
+	while (depth && !((iova ^ (end - 1)) >> shift_of(depth)) && size >> shift_of(depth) == 0) {
+		entry = load(&table[index_of(iova, depth)]);
+		if (!is_table(entry, depth))
+			break;
+		table = table_of(pt, entry);
+		depth--;
+	}
+	unmap_range(pt, table, depth, iova, end, gather);
+	return gather->bytes - before;
 }
 
 /* ---- Mapping --------------------------------------------------------------------------------- */
@@ -128,7 +288,7 @@ static int make_table(struct weir_pgtable *pt, uint64_t *slot, unsigned int dept
 		*entry = link_table(pt, slot);
 	if (!*entry)
 		return -WEIR_ENOMEM;
-	if (!is_table(pt, *entry, depth))
+	if (!is_table(*entry, depth))
 		return -WEIR_EEXIST;
 	if (!pt->coherent && !(*entry & SHAPE.cleaned))
 		clean(pt, slot, 1);
@@ -141,7 +301,7 @@ static unsigned int best_depth(const struct weir_pgtable *pt, uint64_t addresses
 	unsigned int depth, best = 0;
 
 	for (depth = 1; depth <= pt->depth; depth++) {
-		uint64_t span = (uint64_t)1 << shift_of(pt, depth);
+		uint64_t span = (uint64_t)1 << shift_of(depth);
 
 		if (size < span || addresses & (span - 1))
 			break;
@@ -151,7 +311,7 @@ static unsigned int best_depth(const struct weir_pgtable *pt, uint64_t addresses
 	return best;
 }
 
-static unsigned int smaller_leaf(const struct weir_pgtable *pt, unsigned int depth)
+static unsigned int smaller_leaf(unsigned int depth)
 {
 	do
 		depth--;
@@ -178,17 +338,17 @@ static int seek(struct cursor *c, unsigned int want)
 	int ret;
 
 	clean_written(c);
-	while (depth < want || (depth < pt->depth && (iova ^ c->at) >> shift_of(pt, depth + 1)))
+	while (depth < want || (depth < pt->depth && (iova ^ c->at) >> shift_of(depth + 1)))
 		depth++;
 	c->at = iova;
 	table = c->tables[depth];
-	for (shift = shift_of(pt, depth);; shift -= bits) {
-		slot = &table[iova >> shift & (entries(pt) - 1)];
+	for (shift = shift_of(depth);; shift -= bits) {
+		slot = &table[iova >> shift & (entries() - 1)];
 		entry = load(slot);
 		if (depth == want) {
-			if (WEIR_LIKELY(!is_table(pt, entry, depth)))
+			if (WEIR_LIKELY(!is_table(entry, depth)))
 				break;
-			want = smaller_leaf(pt, want);
+			want = smaller_leaf(want);
 		}
 		if (WEIR_UNLIKELY((entry & pt->ready_mask) != pt->ready_table)) {
 			ret = make_table(pt, slot, depth, &entry);
@@ -201,7 +361,7 @@ static int seek(struct cursor *c, unsigned int want)
 	c->slot = slot;
 	c->written = slot;
 	c->depth = depth;
-	c->left = entries(pt) - (unsigned int)(slot - table);
+	c->left = entries() - (unsigned int)(slot - table);
 	return 0;
 }
 
@@ -219,7 +379,7 @@ static inline unsigned int fill(uint64_t *slot, unsigned int n, uint64_t entry, 
 	return i;
 }
 
-static int map_extent(struct cursor *c, uint64_t phys, uint64_t size, uint64_t attributes)
+static int map_extent(struct cursor *c, uint64_t phys, uint64_t size, uint64_t leaf)
 {
 	struct weir_pgtable *pt = c->pt;
 
@@ -233,16 +393,15 @@ static int map_extent(struct cursor *c, uint64_t phys, uint64_t size, uint64_t a
 			if (ret)
 				return ret;
 		}
-		shift = shift_of(pt, c->depth);
+		shift = shift_of(c->depth);
 		n = size >> shift < c->left ? (unsigned int)(size >> shift) : c->left;
-		done = fill(c->slot, n, phys | attributes | leaf_type(pt, c->depth),
-			    (uint64_t)1 << shift);
+		done = fill(c->slot, n, phys | leaf | leaf_type(c->depth), (uint64_t)1 << shift);
 		c->slot += done;
 		c->left -= done;
 		c->iova += (uint64_t)done << shift;
 		phys += (uint64_t)done << shift;
 		size -= (uint64_t)done << shift;
-		if (done < n && !is_table(pt, load(c->slot), c->depth))
+		if (done < n && !is_table(load(c->slot), c->depth))
 			return -WEIR_EEXIST;
 	}
 	return 0;
@@ -252,51 +411,81 @@ static inline bool extent_fits(const struct cursor *c, uint64_t phys, uint64_t s
 {
 	const struct weir_pgtable *pt = c->pt;
 
-	return !((c->iova | phys | size) & pt->page_mask) && c->iova <= pt->limit &&
+	return !((c->iova | phys | size) & PAGE_MASK) && c->iova <= pt->limit &&
 	       size <= pt->limit - c->iova && size <= pt->phys_limit &&
 	       phys <= pt->phys_limit - size;
 }
 
 /*
- * The common case of a list: a page, next to one that was just mapped. What extent_fits() says of
- * iova holds in all of the table.
+ * The common case: extents of a page each, in a table that is there. What extent_fits() says of
+ * iova holds in all of the table. Returns how many were mapped; the next is for map_extent().
  */
-static inline bool map_next_page(struct cursor *c, uint64_t phys, uint64_t size, uint64_t page)
+static inline unsigned int map_pages(struct cursor *c, const struct weir_extent *extents,
+				     unsigned int count, uint64_t leaf)
 {
-	const struct weir_pgtable *pt = c->pt;
+	uint64_t *slot = c->slot, not_phys = PAGE_MASK | ~(c->pt->phys_limit - 1);
+	unsigned int n = count < c->left ? count : c->left, i;
 
-	if (!c->left || c->depth || size != pt->page_mask + 1 || phys & pt->page_mask ||
-	    phys >= pt->phys_limit || !fill(c->slot, 1, phys | page, 0))
-		return false;
-	c->slot++;
-	c->left--;
-	c->iova += size;
-	return true;
+	for (i = 0; i < n && !c->depth; i++) {
+		uint64_t phys = (uint64_t)extents[i].phys;
+
+		if (extents[i].size != PAGE_MASK + 1 || phys & not_phys ||
+		    !fill(&slot[i], 1, phys | leaf, 0))
+			break;
+	}
+	c->slot += i;
+	c->left -= i;
+	c->iova += (uint64_t)i << SHAPE.page_shift;
+	return i;
+}
+
+/* Start at the table of pages for iova if it is there, else at the root with nothing left. */
+static inline void start(struct cursor *c, struct weir_pgtable *pt, uint64_t iova)
+{
+	uint64_t *table = pt->root, entry;
+	unsigned int depth = pt->depth, shift;
+
+	c->pt = pt;
+	c->at = c->iova = iova;
+	c->slot = c->written = NULL;
+	c->left = 0;
+	c->depth = depth;
+	c->tables[depth] = table;
+	if (WEIR_UNLIKELY(iova >= pt->limit || iova & PAGE_MASK))
+		return;
+	for (shift = shift_of(depth); depth; shift -= SHAPE.index_bits) {
+		entry = load(&table[iova >> shift & (entries() - 1)]);
+		if (WEIR_UNLIKELY((entry & pt->ready_mask) != pt->ready_table))
+			return;
+		table = table_of(pt, entry);
+		c->tables[--depth] = table;
+	}
+	c->slot = c->written = &table[index_of(iova, 0)];
+	c->left = entries() - index_of(iova, 0);
+	c->depth = 0;
 }
 
 static int core_map(struct weir_pgtable *pt, uint64_t iova, const struct weir_extent *extents,
-		     unsigned int count, unsigned int prot, struct weir_pgtable_gather *gather)
+		    unsigned int count, unsigned int prot, struct weir_pgtable_gather *gather)
 {
 	struct cursor c;
-	uint64_t attributes;
+	uint64_t leaf = 0;
 	int ret = attributes(prot, &leaf);
 
-	c.pt = pt;
-	c.tables[pt->depth] = pt->root;
-	c.at = iova;
-	c.iova = iova;
-	c.slot = c.written = pt->root;
-	c.left = 0;
-	c.depth = pt->depth;
-	for (; count && !ret; count--, extents++) {
-		uint64_t phys = (uint64_t)extents->phys, size = extents->size;
+	start(&c, pt, iova);
+	while (count && !ret) {
+		unsigned int n = map_pages(&c, extents, count, leaf | leaf_type(0));
 
-		if (map_next_page(&c, phys, size, attributes | leaf_type(pt, 0)))
-			continue;
-		if (WEIR_LIKELY(extent_fits(&c, phys, size)))
-			ret = map_extent(&c, phys, size, attributes);
+		extents += n;
+		count -= n;
+		if (!count)
+			break;
+		if (WEIR_LIKELY(extent_fits(&c, (uint64_t)extents->phys, extents->size)))
+			ret = map_extent(&c, (uint64_t)extents->phys, extents->size, leaf);
 		else
 			ret = -WEIR_EINVAL;
+		extents++;
+		count--;
 	}
 	clean_written(&c);
 	plat_dma_wmb();
@@ -306,170 +495,10 @@ static int core_map(struct weir_pgtable *pt, uint64_t iova, const struct weir_ex
 	return ret;
 }
 
-/* ---- Unmapping ------------------------------------------------------------------------------- */
-
-static unsigned int clear_pages(uint64_t *slot, unsigned int n)
-{
-	unsigned int i, cleared = 0;
-
-	for (i = 0; i < n; i++) {
-		if (!__atomic_load_n(&slot[i], __ATOMIC_RELAXED))
-			continue;
-		__atomic_store_n(&slot[i], 0, __ATOMIC_RELAXED);
-		cleared++;
-	}
-	return cleared;
-}
-
-static void unmap_pages(struct weir_pgtable *pt, uint64_t *table, uint64_t iova, uint64_t end,
-			struct weir_pgtable_gather *gather)
-{
-	uint64_t *slot = &table[index_of(pt, iova, 0)];
-	unsigned int n = (unsigned int)((end - iova) >> SHAPE.page_shift);
-	unsigned int cleared = clear_pages(slot, n);
-
-	if (!cleared)
-		return;
-	clean(pt, slot, n);
-	gather->bytes += (uint64_t)cleared << SHAPE.page_shift;
-	gather->leaf_depths |= 1;
-}
-
-/*
- * Keep a page that was taken out. The link stands in its first word, where a walker that still has
- * the page's address may read it: a page's address has none of the type bits, so it is not valid.
- */
-static void collect(struct weir_pgtable_gather *gather, uint64_t *page)
-{
-	__atomic_store_n(page, (uint64_t)(uintptr_t)gather->tables, __ATOMIC_RELAXED);
-	gather->tables = page;
-}
-
-static void clear_entry(struct weir_pgtable *pt, uint64_t *slot)
-{
-	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	clean(pt, slot, 1);
-}
-
-/* A page that holds the same as the block `entry`, in leaves of the next depth. NULL: no memory. */
-static uint64_t *split_page(struct weir_pgtable *pt, uint64_t entry, unsigned int depth)
-{
-	uint64_t *page = weir_pgtable_page_alloc(pt->cache);
-	uint64_t step = (uint64_t)1 << shift_of(pt, depth);
-	unsigned int i;
-
-	if (!page)
-		return NULL;
-	entry = (entry & ~SHAPE.type) | leaf_type(pt, depth);
-	for (i = 0; i < entries(pt); i++)
-		__atomic_store_n(&page[i], entry + i * step, __ATOMIC_RELAXED);
-	publish_page(pt, page);
-	return page;
-}
-
-static bool split_locked(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, uint64_t iova,
-			 struct weir_pgtable_gather *gather)
-{
-	uint64_t span = (uint64_t)1 << shift_of(pt, depth);
-	uint64_t entry = load(slot);
-	uint64_t *page;
-
-	/* Another CPU, which unmaps another part, may have been first. */
-	if (!entry || is_table(pt, entry, depth))
-		return true;
-	page = split_page(pt, entry, depth - 1);
-	if (!page)
-		return false;
-	if (pt->replaces_blocks) {
-		/* IHI 0070 3.21.1.3. The block may be cached until the caller has invalidated. */
-		gather->leaf_depths |= 1u << depth;
-	} else {
-		/* Break before make: IHI 0070 3.21.1.1, DDI 0487 D8.16. */
-		clear_entry(pt, slot);
-		pt->invalidate(pt, iova & ~(span - 1), span);
-	}
-	entry = (uint64_t)plat_virt_to_phys(pt->plat, page) | SHAPE.type_table;
-	/* Release: pairs with load(); the page was filled before. */
-	__atomic_store_n(slot, entry | (pt->coherent ? 0 : SHAPE.cleaned), __ATOMIC_RELEASE);
-	clean(pt, slot, 1);
-	return true;
-}
-
-static bool split(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, uint64_t iova,
-		  struct weir_pgtable_gather *gather)
-{
-	uintptr_t flags = weir_lock_irq(&pt->split_lock);
-	bool done = split_locked(pt, slot, depth, iova, gather);
-
-	weir_unlock_irq(&pt->split_lock, flags);
-	return done;
-}
-
-/* [iova, end) lies in one table. Recursion: at most the depth of the root, once a level. */
-static void unmap_range(struct weir_pgtable *pt, uint64_t *table, unsigned int depth, uint64_t iova,
-			uint64_t end, struct weir_pgtable_gather *gather)
-{
-	uint64_t span = (uint64_t)1 << shift_of(pt, depth);
-	uint64_t *slot = &table[index_of(pt, iova, depth)];
-	uint64_t next, entry;
-
-	if (!depth) {
-		unmap_pages(pt, table, iova, end, gather);
-		return;
-	}
-	for (; iova < end; iova = next, slot++) {
-		bool whole;
-
-		next = (iova | (span - 1)) + 1;
-		if (next > end)
-			next = end;
-		whole = next - iova == span;
-		entry = load(slot);
-		if (entry && !is_table(pt, entry, depth) && !whole &&
-		    split(pt, slot, depth, iova, gather))
-			entry = load(slot);
-		if (!entry)
-			continue;
-		if (is_table(pt, entry, depth)) {
-			unmap_range(pt, table_of(pt, entry), depth - 1, iova, next, gather);
-			if (whole) {
-				clear_entry(pt, slot);
-				collect(gather, table_of(pt, entry));
-			}
-		} else if (whole) {
-			clear_entry(pt, slot);
-			gather->bytes += span;
-			gather->leaf_depths |= 1u << depth;
-		}
-	}
-}
-
-static uint64_t core_unmap(struct weir_pgtable *pt, uint64_t iova, uint64_t size,
-			    struct weir_pgtable_gather *gather)
-{
-	uint64_t before = gather->bytes, *table = pt->root, end = iova + size, entry;
-	unsigned int depth = pt->depth;
-
-	if (!WEIR_IS_ALIGNED(iova | size, (uint64_t)1 << SHAPE.page_shift) || !size ||
-	    iova >= pt->limit || size > pt->limit - iova)
-		return 0;
-	/* Down to the table in which the range begins to fan out, or is a whole entry. */
-	while (depth && !((iova ^ (end - 1)) >> shift_of(pt, depth)) &&
-	       size >> shift_of(pt, depth) == 0) {
-		entry = load(&table[index_of(pt, iova, depth)]);
-		if (!is_table(pt, entry, depth))
-			break;
-		table = table_of(pt, entry);
-		depth--;
-	}
-	unmap_range(pt, table, depth, iova, end, gather);
-	return gather->bytes - before;
-}
-
 /* ---- The rest -------------------------------------------------------------------------------- */
 
 static int core_lookup(struct weir_pgtable *pt, uint64_t iova, weir_phys_t *phys,
-			unsigned int *leaf_depth)
+		       unsigned int *leaf_depth)
 {
 	const uint64_t *table = pt->root;
 	unsigned int depth;
@@ -478,14 +507,14 @@ static int core_lookup(struct weir_pgtable *pt, uint64_t iova, weir_phys_t *phys
 	if (iova >= pt->limit)
 		return -WEIR_ENOENT;
 	for (depth = pt->depth;; depth--) {
-		entry = load(&table[index_of(pt, iova, depth)]);
-		if (!is_table(pt, entry, depth))
+		entry = load(&table[index_of(iova, depth)]);
+		if (!is_table(entry, depth))
 			break;
 		table = table_of(pt, entry);
 	}
 	if (!entry)
 		return -WEIR_ENOENT;
-	offset = ((uint64_t)1 << shift_of(pt, depth)) - 1;
+	offset = ((uint64_t)1 << shift_of(depth)) - 1;
 	*phys = (weir_phys_t)((entry & SHAPE.address & ~offset) | (iova & offset));
 	if (leaf_depth)
 		*leaf_depth = depth;
@@ -499,7 +528,6 @@ static int core_init(struct weir_pgtable *pt, unsigned int va_bits, unsigned int
 	pt->depth = (uint8_t)((va_bits - SHAPE.page_shift + index_bits - 1) / index_bits - 1);
 	pt->limit = WEIR_BIT(va_bits);
 	pt->phys_limit = WEIR_BIT(pa_bits);
-	pt->page_mask = WEIR_BIT(SHAPE.page_shift) - 1;
 	pt->ready_mask = SHAPE.type | (pt->coherent ? 0 : SHAPE.cleaned);
 	pt->ready_table = SHAPE.type_table | (pt->coherent ? 0 : SHAPE.cleaned);
 	pt->root = weir_pgtable_page_alloc(pt->cache);

@@ -8,6 +8,18 @@
 
 #include "pgtable/pgtable.h"
 
+static const struct weir_pgtable_shape shape = {
+	.page_shift = 12,
+	.index_bits = 9,
+	.block_depths = 0x7,
+	.address = WEIR_VMSA_ADDR,
+	.type = WEIR_VMSA_TYPE,
+	.type_table = WEIR_VMSA_TYPE_TABLE,
+	.type_block = WEIR_VMSA_TYPE_BLOCK,
+	.type_page = WEIR_VMSA_TYPE_PAGE,
+	.cleaned = WEIR_BIT(55), /* of [58:51], ignored in table descriptors */
+};
+
 /* AttrIndx values, the bytes of WEIR_PGTABLE_VMSAV8_MAIR. */
 enum { INDEX_WB, INDEX_NC, INDEX_DEVICE };
 
@@ -24,7 +36,7 @@ static uint64_t memory_type(unsigned int prot)
 	       WEIR_SMMU_FIELD(WEIR_VMSA_SH, WEIR_VMSA_SH_OSH);
 }
 
-static int vmsav8_s1_attributes(unsigned int prot, uint64_t *attributes)
+static inline int attributes(unsigned int prot, uint64_t *leaf)
 {
 	/*
 	 * AF set: nothing here updates it. nG: an invalidation by ASID must find the entry. AP has
@@ -43,22 +55,21 @@ static int vmsav8_s1_attributes(unsigned int prot, uint64_t *attributes)
 		attr |= WEIR_VMSA_AP_UNPRIV;
 	if (prot & WEIR_IOMMU_NOEXEC)
 		attr |= WEIR_VMSA_PXN | WEIR_VMSA_UXN;
-	*attributes = attr;
+	*leaf = attr;
 	return 0;
 }
 
+#define SHAPE shape
+#include "pgtable/core.h"
+
 const struct weir_pgtable_format weir_pgtable_vmsav8_s1 = {
 	.name = "VMSAv8-64 stage 1, 4 KiB",
-	.page_shift = 12,
-	.index_bits = 9,
-	.block_depths = 0x7,
-	.address = WEIR_VMSA_ADDR,
-	.type = WEIR_VMSA_TYPE,
-	.type_table = WEIR_VMSA_TYPE_TABLE,
-	.type_block = WEIR_VMSA_TYPE_BLOCK,
-	.type_page = WEIR_VMSA_TYPE_PAGE,
-	.cleaned = WEIR_BIT(55), /* of [58:51], ignored in table descriptors */
-	.attributes = vmsav8_s1_attributes,
+	.shape = &shape,
+	.init = core_init,
+	.fini = core_fini,
+	.map = core_map,
+	.unmap = core_unmap,
+	.lookup = core_lookup,
 };
 
 _Static_assert((WEIR_PGTABLE_VMSAV8_MAIR & 0xff) == WEIR_VMSA_MAIR_NORMAL_WB, "index 0");

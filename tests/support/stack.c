@@ -81,8 +81,9 @@ int stack_make(struct stack *s, const struct stack_options *options)
 	px.machine.smmu = !options->no_smmu;
 	px.machine.has_disk = true;
 	px.machine.has_rogue = options->has_rogue;
-	px.machine.nvme.disk = (struct weir_model_disk){ .read = disk_read, .write = disk_write,
-							 .opaque = s, .size = s->disk_size };
+	px.machine.nvme.disk = (struct weir_model_disk){
+		.read = disk_read, .write = disk_write, .opaque = s, .size = s->disk_size
+	};
 	ret = posix_create(&px, &s->machine);
 	if (ret)
 		free(s->disk);

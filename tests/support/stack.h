@@ -52,7 +52,10 @@ void stack_destroy(struct stack *s);
 /* Run fn(s) on CPU 0. */
 int stack_call(struct stack *s, int (*fn)(void *stack));
 int stack_up(void *stack);
-/* 0, or weir_fini()'s error. Fills in live_mappings and leaked_pages. Fine after a failed stack_up(). */
+/*
+ * 0, or weir_fini()'s error. Fills in live_mappings and leaked_pages. Fine after a failed
+ * stack_up().
+ */
 int stack_down(void *stack);
 /* Whether a line of the log contains the text. */
 bool stack_logged(struct stack *s, const char *text);
