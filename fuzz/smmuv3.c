@@ -174,7 +174,8 @@ static void add_stream(struct machine *m)
 		    cd);
 	put(m, cd,
 	    take_noise(&m->in, WEIR_SMMU_CD_0_V | WEIR_SMMU_CD_0_AA64 | WEIR_SMMU_CD_0_A |
-				       WEIR_SMMU_CD_0_R | WEIR_SMMU_FIELD(WEIR_SMMU_CD_0_T0SZ, tsz) |
+				       WEIR_SMMU_CD_0_R |
+				       WEIR_SMMU_FIELD(WEIR_SMMU_CD_0_T0SZ, tsz) |
 				       WEIR_SMMU_FIELD(WEIR_SMMU_CD_0_T1SZ, tsz) |
 				       WEIR_SMMU_FIELD(WEIR_SMMU_CD_0_TG0, tg0[stream % 3]) |
 				       WEIR_SMMU_FIELD(WEIR_SMMU_CD_0_TG1, tg1[stream % 3]) |
@@ -236,10 +237,10 @@ static void check_registers(struct machine *m)
 static uint64_t some_register(struct machine *m, unsigned int size)
 {
 	static const uint32_t known[] = {
-		WEIR_SMMU_IDR0,	     WEIR_SMMU_CR0,	    WEIR_SMMU_CR1,
-		WEIR_SMMU_CR2,	     WEIR_SMMU_GBPA,	    WEIR_SMMU_IRQ_CTRL,
-		WEIR_SMMU_GERRORN,   WEIR_SMMU_STRTAB_BASE, WEIR_SMMU_STRTAB_BASE_CFG,
-		WEIR_SMMU_CMDQ_BASE, WEIR_SMMU_CMDQ_PROD,   WEIR_SMMU_CMDQ_CONS,
+		WEIR_SMMU_IDR0,	       WEIR_SMMU_CR0,	      WEIR_SMMU_CR1,
+		WEIR_SMMU_CR2,	       WEIR_SMMU_GBPA,	      WEIR_SMMU_IRQ_CTRL,
+		WEIR_SMMU_GERRORN,     WEIR_SMMU_STRTAB_BASE, WEIR_SMMU_STRTAB_BASE_CFG,
+		WEIR_SMMU_CMDQ_BASE,   WEIR_SMMU_CMDQ_PROD,   WEIR_SMMU_CMDQ_CONS,
 		WEIR_SMMU_EVENTQ_BASE, WEIR_SMMU_EVENTQ_PROD, WEIR_SMMU_EVENTQ_CONS,
 	};
 	unsigned int choice = take_below(&m->in, 24);
@@ -265,10 +266,10 @@ static void access_register(struct machine *m, bool write)
 static void enable(struct machine *m)
 {
 	bool two_level = take(&m->in, 1) & 1;
-	uint32_t cfg = two_level ? (uint32_t)(10 | WEIR_SMMU_FIELD(WEIR_SMMU_STRTAB_BASE_CFG_SPLIT,
-								   6) |
-					      WEIR_SMMU_FIELD(WEIR_SMMU_STRTAB_BASE_CFG_FMT, 1)) :
-				   6;
+	uint32_t cfg = two_level ?
+			       (uint32_t)(10 | WEIR_SMMU_FIELD(WEIR_SMMU_STRTAB_BASE_CFG_SPLIT, 6) |
+					  WEIR_SMMU_FIELD(WEIR_SMMU_STRTAB_BASE_CFG_FMT, 1)) :
+			       6;
 
 	reg_write(m, WEIR_SMMU_CR0, 4, 0);
 	reg_write(m, WEIR_SMMU_CR2, 4, WEIR_SMMU_CR2_RECINVSID);
@@ -523,15 +524,13 @@ static bool make(struct machine *m)
 	unsigned int oas = take_below(&m->in, WEIR_ARRAY_SIZE(widths));
 	uint64_t choice = take(&m->in, 3);
 	struct weir_model_smmuv3_config config = {
-		.idr0 = (uint32_t)(WEIR_SMMU_IDR0_S1P |
-				   WEIR_SMMU_FIELD(WEIR_SMMU_IDR0_TTF, 2) |
+		.idr0 = (uint32_t)(WEIR_SMMU_IDR0_S1P | WEIR_SMMU_FIELD(WEIR_SMMU_IDR0_TTF, 2) |
 				   WEIR_SMMU_FIELD(WEIR_SMMU_IDR0_TTENDIAN, 2) |
 				   WEIR_SMMU_FIELD(WEIR_SMMU_IDR0_STALL_MODEL, 1) |
 				   WEIR_SMMU_IDR0_TERM_MODEL |
 				   WEIR_SMMU_FIELD(WEIR_SMMU_IDR0_ST_LEVEL, choice & 1) |
 				   (choice & 2 ? WEIR_SMMU_IDR0_ASID16 : 0)),
-		.idr1 = (uint32_t)(WEIR_SMMU_FIELD(WEIR_SMMU_IDR1_SIDSIZE,
-						   1 + (choice >> 8 & 31)) |
+		.idr1 = (uint32_t)(WEIR_SMMU_FIELD(WEIR_SMMU_IDR1_SIDSIZE, 1 + (choice >> 8 & 31)) |
 				   WEIR_SMMU_FIELD(WEIR_SMMU_IDR1_EVENTQS, choice >> 13 & 15) |
 				   WEIR_SMMU_FIELD(WEIR_SMMU_IDR1_CMDQS, choice >> 17 & 15)),
 		.idr3 = (uint32_t)(WEIR_SMMU_FIELD(WEIR_SMMU_IDR3_BBML, 1) |

@@ -34,13 +34,15 @@ static void every_size_of_queue(void **state)
 		attach(0x108, domain);
 		for (int i = 0; i < 300; i++) {
 			unsigned int pages = 1 + (unsigned int)i % 16, before = smmu.nr_commands;
+			/* More pages than a batch holds go by one command for the ASID. */
+			unsigned int commands = pages <= WEIR_SMMUV3_BATCH ? pages : 1;
 
 			assert_int_equal(map(domain, MIB(2), MIB(1), pages * KIB(4), RW), 0);
 			assert_true(passes(0x108, MIB(2) + (pages - 1) * KIB(4), false));
 			assert_int_equal(domain->ops->unmap(domain, MIB(2), pages * KIB(4)),
 					 pages * KIB(4));
 			assert_false(passes(0x108, MIB(2) + (pages - 1) * KIB(4), false));
-			assert_int_equal(smmu.nr_commands - before, pages + 1);
+			assert_int_equal(smmu.nr_commands - before, commands + 1);
 		}
 		attach(0x108, iommu->blocked);
 		iommu->ops->domain_free(domain);
@@ -103,7 +105,8 @@ static void a_queue_beyond_repair(void **state)
 	smmu.refuse = 1;
 	smmu.refuse_again = 1000;
 	smmu.refuse_error = 2;
-	assert_int_equal(domain->ops->unmap(domain, MIB(2), KIB(4)), KIB(4));
+	/* 0: not confirmed. */
+	assert_int_equal(domain->ops->unmap(domain, MIB(2), KIB(4)), 0);
 	assert_int_equal(fakeplat_logged(fake, "every device behind it is blocked now"), 1);
 	assert_false(passes(0x108, MIB(2), false));
 	assert_false(passes(0x108, MIB(7), false));
@@ -125,7 +128,7 @@ static void a_queue_that_does_not_move(void **state)
 	smmu.stopped = true;
 	since = fake->now;
 	pages = (uint64_t)weir.table_pages;
-	assert_int_equal(domain->ops->unmap(domain, MIB(2), MIB(2)), MIB(2));
+	assert_int_equal(domain->ops->unmap(domain, MIB(2), MIB(2)), 0);
 	assert_in_range(fake->now - since, 1000000000, 1100000000);
 	assert_int_equal(fakeplat_logged(fake, "the command queue does not move"), 1);
 	/* The SMMU has not let go of it, so it is not free. */
@@ -154,7 +157,7 @@ static void cons_is_not_believed(void **state)
 	smmu.stopped = true;
 	/* Far ahead of what was published. */
 	*fakesmmu_reg(&smmu, 0x9c) = 0x155;
-	assert_int_equal(domain->ops->unmap(domain, MIB(2), KIB(4)), KIB(4));
+	assert_int_equal(domain->ops->unmap(domain, MIB(2), KIB(4)), 0);
 	assert_int_equal(fakeplat_logged(fake, "the command queue does not move"), 1);
 	*fakesmmu_reg(&smmu, 0x9c) = smmu.nr_commands;
 	smmu.stopped = false;

@@ -50,7 +50,10 @@ int weir_domain_detach(struct weir_domain *domain, struct weir_device *dev);
  */
 int weir_domain_map(struct weir_domain *domain, weir_dma_t iova, weir_phys_t phys, size_t size,
 		    unsigned int prot);
-/** Unmap and invalidate; returns the bytes unmapped (holes do not count). Any context. */
+/**
+ * Unmap and invalidate; returns the bytes unmapped (holes do not count). 0, where something was
+ * mapped: the IOMMU did not confirm (the log says so), so do not reuse the memory. Any context.
+ */
 size_t weir_domain_unmap(struct weir_domain *domain, weir_dma_t iova, size_t size);
 /** What iova maps to; 0 and *phys, or -WEIR_ENOENT. Any context. */
 int weir_domain_iova_to_phys(struct weir_domain *domain, weir_dma_t iova, weir_phys_t *phys);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The log: one line a call, below the level that the host asked for. Any context. */
 
+#include "base/lock.h"
 #include "base/machine.h"
-
-#define LINE_SIZE 256
 
 /*
  * Names come from tables and devices that nobody vouches for: what is no printable ASCII must not
@@ -17,36 +16,46 @@ static void clean(char *line)
 	}
 }
 
-static void put(struct weir *weir, enum weir_level level, char *line, size_t prefix,
-		const char *format, va_list args)
+/* In the machine's buffer: stacks are small where errors are noticed. */
+static void put(struct weir *weir, enum weir_level level, const char *prefix, const char *format,
+		va_list args)
 {
-	weir_vsnprintf(line + prefix, LINE_SIZE - prefix, format, args);
+	uintptr_t flags = weir_lock_irq(&weir->log_lock);
+	char *line = weir->log_line;
+	size_t start = 0;
+
+	if (prefix) {
+		while (prefix[start] && start < sizeof(weir->log_line) / 2) {
+			line[start] = prefix[start];
+			start++;
+		}
+		line[start++] = ':';
+		line[start++] = ' ';
+	}
+	weir_vsnprintf(line + start, sizeof(weir->log_line) - start, format, args);
 	clean(line);
 	plat_log(weir->plat, level, line);
+	weir_unlock_irq(&weir->log_lock, flags);
 }
 
 void weir_log(struct weir *weir, enum weir_level level, const char *format, ...)
 {
-	char line[LINE_SIZE];
 	va_list args;
 
 	if (level > weir->log_level)
 		return;
 	va_start(args, format);
-	put(weir, level, line, 0, format, args);
+	put(weir, level, NULL, format, args);
 	va_end(args);
 }
 
 void weir_dev_log(const struct weir_device *dev, enum weir_level level, const char *format, ...)
 {
-	char line[LINE_SIZE];
 	va_list args;
-	int prefix;
 
 	if (level > dev->weir->log_level)
 		return;
-	prefix = weir_snprintf(line, sizeof(line), "%s: ", dev->name);
 	va_start(args, format);
-	put(dev->weir, level, line, (size_t)prefix, format, args);
+	put(dev->weir, level, dev->name, format, args);
 	va_end(args);
 }

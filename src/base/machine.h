@@ -49,6 +49,9 @@ struct weir {
 	struct weir_cpu *cpu;        /* array of `cpus` */
 	struct weir_heap heap;
 
+	struct weir_spinlock log_lock; /* log_line; IRQ-safe, taken last of all */
+	char log_line[256];
+
 	struct weir_mutex lock;
 	/* src/iommu: IOMMUs (fixed after weir_init()), devices (added at the head under lock). */
 	struct weir_iommu *iommus;

@@ -99,7 +99,8 @@ struct weir_iommu_ops {
 		   unsigned int count, unsigned int prot);
 	/*
 	 * Unmap and invalidate: on return no device can reach the memory through the range, and the
-	 * table pages that became empty are free. Returns the bytes that were mapped. Any context.
+	 * table pages that became empty are free. Returns the bytes that were mapped; 0 too if the
+	 * hardware did not confirm it: the memory must then not be reused. Any context.
 	 */
 	size_t (*unmap)(struct weir_domain *domain, weir_dma_t iova, size_t size);
 	/* 0 or -WEIR_ENOENT. Any context. */

@@ -57,7 +57,8 @@ static int find_irq(struct weir *weir, struct scan *scan, const char *name, int 
 	return 0;
 }
 
-static int find_irqs(struct weir *weir, struct scan *scan)
+/* Not inlined: a driver's probe() runs on the same stack, and needs what this one leaves. */
+static __attribute__((noinline)) int find_irqs(struct weir *weir, struct scan *scan)
 {
 	/* The names of the binding arm,smmu-v3. */
 	const struct {

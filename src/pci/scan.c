@@ -15,6 +15,7 @@
 
 /* What adding devices needs; only while scanning. From the heap, as it would crowd the stack. */
 struct scan {
+	char name[32]; /* of the device that is being added */
 	struct weir *weir;
 	struct weir_fdt fdt;
 	struct weir_fdt_node node; /* of the host bridge */
@@ -250,7 +251,7 @@ static int map_requester(struct scan *scan, uint16_t requester, struct weir_devi
 	return id->iommu ? 1 : 0;
 }
 
-static int collect_ids(struct scan *scan, struct weir_pci_function *fn)
+static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_pci_function *fn)
 {
 	uint16_t requesters[WEIR_DEVICE_MAX_IDS];
 	int found = weir_pci_requesters(fn, requesters, WEIR_DEVICE_MAX_IDS), count = 0;
@@ -301,7 +302,6 @@ static int add_device(struct scan *scan, struct weir_pci_function *fn)
 	struct weir_pci_function *key = weir_pci_group_key(fn);
 	struct weir_device_desc desc = { .coherent = host->coherent };
 	struct weir_pci *pci = scan->weir->pci;
-	char name[sizeof(fn->pdev.dev.name)];
 	int ret = collect_ids(scan, fn);
 
 	if (ret < 0)
@@ -311,8 +311,9 @@ static int add_device(struct scan *scan, struct weir_pci_function *fn)
 	ret = read_msi_id(scan, fn);
 	if (ret)
 		return ret;
-	memcpy(name, fn->pdev.dev.name, sizeof(name)); /* weir_device_add() starts from zero */
-	desc.name = name;
+	/* A copy, since weir_device_add() starts from zero. */
+	memcpy(scan->name, fn->pdev.dev.name, sizeof(scan->name));
+	desc.name = scan->name;
 	desc.reserved = scan->reserved;
 	desc.nr_reserved = collect_reserved(host, scan->reserved);
 	desc.group_with = key->first_of_group ? &key->first_of_group->pdev.dev : NULL;

@@ -191,41 +191,63 @@ static bool split(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, u
 	return done;
 }
 
-/* [iova, end) lies in one table. Recursion: at most the depth of the root, once a level. */
-static void unmap_range(struct weir_pgtable *pt, uint64_t *table, unsigned int depth, uint64_t iova,
+/*
+ * A slot of a table at depth > 0, of which `whole` or a part goes. Returns the table below, if any.
+ */
+static uint64_t *unmap_slot(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth,
+			    uint64_t iova, bool whole, struct weir_pgtable_gather *gather)
+{
+	uint64_t entry = load(slot);
+
+	if (entry && !is_table(entry, depth) && !whole && split(pt, slot, depth, iova, gather))
+		entry = load(slot);
+	if (!entry)
+		return NULL;
+	if (is_table(entry, depth))
+		return table_of(pt, entry);
+	if (whole) {
+		clear_entry(pt, slot);
+		gather->bytes += (uint64_t)1 << shift_of(depth);
+		gather->leaf_depths |= 1u << depth;
+	}
+	return NULL;
+}
+
+/* [iova, end) lies in one table at depth `top`. Depth first; a table that goes whole, goes last. */
+static void unmap_range(struct weir_pgtable *pt, uint64_t *table, unsigned int top, uint64_t iova,
 			uint64_t end, struct weir_pgtable_gather *gather)
 {
-	uint64_t span = (uint64_t)1 << shift_of(depth);
-	uint64_t *slot = &table[index_of(iova, depth)];
-	uint64_t next, entry;
+	uint64_t *tables[WEIR_PGTABLE_LEVELS], *below, start = iova, next, span;
+	unsigned int depth = top;
 
-	if (!depth) {
-		unmap_pages(pt, table, iova, end, gather);
-		return;
-	}
-	for (; iova < end; iova = next, slot++) {
-		bool whole;
-
+	tables[top] = table;
+	while (iova < end) {
+		/* A table of pages is done in one go, others slot by slot. */
+		span = (uint64_t)1 << shift_of(depth ? depth : 1);
 		next = (iova | (span - 1)) + 1;
-		if (next > end)
-			next = end;
-		whole = next - iova == span;
-		entry = load(slot);
-		if (entry && !is_table(entry, depth) && !whole &&
-		    split(pt, slot, depth, iova, gather))
-			entry = load(slot);
-		if (!entry)
-			continue;
-		if (is_table(entry, depth)) {
-			unmap_range(pt, table_of(pt, entry), depth - 1, iova, next, gather);
-			if (whole) {
-				clear_entry(pt, slot);
-				collect(gather, table_of(pt, entry));
+		next = next < end ? next : end;
+		if (!depth) {
+			unmap_pages(pt, tables[0], iova, next, gather);
+		} else {
+			below = unmap_slot(pt, &tables[depth][index_of(iova, depth)], depth, iova,
+					   next - iova == span, gather);
+			if (below) {
+				tables[--depth] = below;
+				continue;
 			}
-		} else if (whole) {
-			clear_entry(pt, slot);
-			gather->bytes += span;
-			gather->leaf_depths |= 1u << depth;
+		}
+		iova = next;
+		/* Up from each table that ends here; at the end of the range, from all. */
+		while (depth < top) {
+			span = (uint64_t)1 << shift_of(depth + 1);
+			if (iova != end && iova & (span - 1))
+				break;
+			next = (iova - 1) & ~(span - 1); /* where that table begins */
+			depth++;
+			if (next < start || end - next < span)
+				continue;
+			clear_entry(pt, &tables[depth][index_of(next, depth)]);
+			collect(gather, tables[depth - 1]);
 		}
 	}
 }
@@ -465,8 +487,14 @@ static inline void start(struct cursor *c, struct weir_pgtable *pt, uint64_t iov
 	c->depth = 0;
 }
 
-static int core_map(struct weir_pgtable *pt, uint64_t iova, const struct weir_extent *extents,
-		    unsigned int count, unsigned int prot, struct weir_pgtable_gather *gather)
+/*
+ * Map until all is or an error; *end is how far it came. Not inlined: its frame is gone when an
+ * error is undone.
+ */
+static __attribute__((noinline)) int map_extents(struct weir_pgtable *pt, uint64_t iova,
+						 const struct weir_extent *extents,
+						 unsigned int count, unsigned int prot,
+						 uint64_t *end)
 {
 	struct cursor c;
 	uint64_t leaf = 0;
@@ -489,9 +517,19 @@ static int core_map(struct weir_pgtable *pt, uint64_t iova, const struct weir_ex
 	}
 	clean_written(&c);
 	plat_dma_wmb();
-	/* All of [iova, c.iova) is what was written above: nothing is split, nothing can fail. */
-	if (WEIR_UNLIKELY(ret && c.iova != iova))
-		core_unmap(pt, iova, c.iova - iova, gather);
+	*end = c.iova;
+	return ret;
+}
+
+static int core_map(struct weir_pgtable *pt, uint64_t iova, const struct weir_extent *extents,
+		    unsigned int count, unsigned int prot, struct weir_pgtable_gather *gather)
+{
+	uint64_t end;
+	int ret = map_extents(pt, iova, extents, count, prot, &end);
+
+	/* All of [iova, end) is what was just written: nothing is split, nothing can fail. */
+	if (WEIR_UNLIKELY(ret && end != iova))
+		core_unmap(pt, iova, end - iova, gather);
 	return ret;
 }
 

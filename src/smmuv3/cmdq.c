@@ -345,9 +345,6 @@ static void give_up(struct weir_smmuv3 *smmu)
 {
 	smmu->cr0 &= (uint32_t)~WEIR_SMMU_CR0_SMMUEN;
 	weir_smmuv3_write(smmu, WEIR_SMMU_CR0, smmu->cr0);
-	weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
-		 "%s: its command queue cannot be repaired: every device behind it is blocked now",
-		 smmu->iommu.name);
 }
 
 void weir_smmuv3_cmdq_repair(struct weir_smmuv3 *smmu)
@@ -367,15 +364,30 @@ void weir_smmuv3_cmdq_repair(struct weir_smmuv3 *smmu)
 	is_there = at < __atomic_load_n(&q->published, __ATOMIC_RELAXED);
 
 	q->error_at = at + 1;
-	if (weir_limit_pass(&smmu->limit))
-		weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
-			 "%s: the SMMU refused a command: %s, slot %u, command 0x%016llx 0x%016llx",
-			 smmu->iommu.name,
-			 error_name((uint32_t)WEIR_SMMU_FIELD_GET(WEIR_SMMU_CMDQ_CONS_ERR, cons)),
-			 (unsigned int)(at & (q->entries - 1)), (unsigned long long)word0,
-			 (unsigned long long)word1);
+	q->refused.slot = (unsigned int)(at & (q->entries - 1));
+	q->refused.error = (uint32_t)WEIR_SMMU_FIELD_GET(WEIR_SMMU_CMDQ_CONS_ERR, cons);
+	q->refused.cmd.word[0] = word0;
+	q->refused.cmd.word[1] = word1;
 	if (!again && is_there)
 		replace(smmu, slot, stand_in(word0));
 	else if (!__atomic_exchange_n(&q->is_broken, 1, __ATOMIC_RELAXED))
 		give_up(smmu);
+}
+
+/* After weir_smmuv3_cmdq_repair(), which needs its stack for itself. Under gerror_lock. */
+void weir_smmuv3_cmdq_report(struct weir_smmuv3 *smmu)
+{
+	const struct weir_smmuv3_refused *refused = &smmu->cmdq.refused;
+
+	if (weir_limit_pass(&smmu->limit))
+		weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
+			 "%s: the SMMU refused a command: %s, slot %u, command 0x%016llx 0x%016llx",
+			 smmu->iommu.name, error_name(refused->error), refused->slot,
+			 (unsigned long long)refused->cmd.word[0],
+			 (unsigned long long)refused->cmd.word[1]);
+	if (__atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
+		weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
+			 "%s: its command queue cannot be repaired: "
+			 "every device behind it is blocked now",
+			 smmu->iommu.name);
 }

@@ -169,18 +169,24 @@ static void lose_tables(struct weir_smmuv3 *smmu, uint64_t *tables)
 	weir_unlock_irq(&smmu->lost_lock, flags);
 }
 
-/* After an unmap: nothing of [iova, iova + size) is cached any more, and the tables are free. */
-static void finish(struct weir_smmuv3_domain *d, uint64_t iova, uint64_t size,
+/*
+ * After an unmap: nothing of [iova, iova + size) is cached any more, and the tables are free.
+ * false: the SMMU did not confirm it.
+ */
+static bool finish(struct weir_smmuv3_domain *d, uint64_t iova, uint64_t size,
 		   struct weir_pgtable_gather *gather)
 {
 	struct stale s = { iova, size, gather->leaf_depths, gather->tables != NULL };
 
 	if (!gather->bytes && !gather->tables)
-		return;
-	if (WEIR_LIKELY(!invalidate(d, &s)))
+		return true;
+	if (WEIR_LIKELY(!invalidate(d, &s))) {
 		weir_pgtable_free_tables(&d->pt, gather);
-	else if (gather->tables)
+		return true;
+	}
+	if (gather->tables)
 		lose_tables(smmu_of(d->domain.iommu), gather->tables);
+	return false;
 }
 
 /* ---- Operations ------------------------------------------------------------------------------ */
@@ -194,7 +200,7 @@ static int smmuv3_map(struct weir_domain *domain, weir_dma_t iova,
 
 	/* For a moment the device may have seen what was mapped before the error. */
 	if (WEIR_UNLIKELY(ret))
-		finish(d, (uint64_t)iova, gather.bytes, &gather);
+		(void)finish(d, (uint64_t)iova, gather.bytes, &gather);
 	return ret;
 }
 
@@ -204,8 +210,7 @@ static size_t smmuv3_unmap(struct weir_domain *domain, weir_dma_t iova, size_t s
 	struct weir_pgtable_gather gather = { 0 };
 	uint64_t bytes = weir_pgtable_unmap(&d->pt, (uint64_t)iova, size, &gather);
 
-	finish(d, (uint64_t)iova, size, &gather);
-	return bytes;
+	return WEIR_LIKELY(finish(d, (uint64_t)iova, size, &gather)) ? bytes : 0;
 }
 
 static int smmuv3_iova_to_phys(struct weir_domain *domain, weir_dma_t iova, weir_phys_t *phys)

@@ -221,7 +221,7 @@ static const struct {
 	uint64_t bit;
 	const char *text;
 } errors[] = {
-	{ WEIR_SMMU_GERROR_CMDQ_ERR, NULL }, /* weir_smmuv3_cmdq_repair() says it */
+	{ WEIR_SMMU_GERROR_CMDQ_ERR, NULL }, /* weir_smmuv3_cmdq_report() says it */
 	{ WEIR_SMMU_GERROR_EVENTQ_ABT_ERR,
 	  "it could not write its event queue; events may be lost" },
 	{ WEIR_SMMU_GERROR_PRIQ_ABT_ERR, "it could not write its page request queue" },
@@ -232,6 +232,13 @@ static const struct {
 	{ WEIR_SMMU_GERROR_MSI_GERROR_ABT_ERR, "an interrupt for errors could not be delivered" },
 	{ WEIR_SMMU_GERROR_SFM_ERR, "it entered service failure mode: all traffic has stopped" },
 };
+
+/* One after the other: each needs the stack for itself. */
+static __attribute__((noinline)) void repair(struct weir_smmuv3 *smmu)
+{
+	weir_smmuv3_cmdq_repair(smmu);
+	weir_smmuv3_cmdq_report(smmu);
+}
 
 static void handle_errors_locked(struct weir_smmuv3 *smmu)
 {
@@ -251,7 +258,7 @@ static void handle_errors_locked(struct weir_smmuv3 *smmu)
 		if (__atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
 			active &= (uint32_t)~WEIR_SMMU_GERROR_CMDQ_ERR;
 		else
-			weir_smmuv3_cmdq_repair(smmu);
+			repair(smmu);
 	}
 	if (!active)
 		return;

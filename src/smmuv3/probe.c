@@ -330,7 +330,8 @@ static void shut_down(struct weir_smmuv3 *smmu)
 			 smmu->iommu.name);
 }
 
-static void describe(struct weir_smmuv3 *smmu)
+/* Not inlined: its many arguments would lie below all that bring_up() does after a failure. */
+static __attribute__((noinline)) void describe(struct weir_smmuv3 *smmu)
 {
 	const struct weir_smmuv3_features *f = &smmu->features;
 
@@ -346,7 +347,9 @@ static void describe(struct weir_smmuv3 *smmu)
 
 /* ---- The driver ------------------------------------------------------------------------------ */
 
-static int map_registers(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
+/* Not inlined, for the same reason. */
+static __attribute__((noinline)) int map_registers(struct weir_smmuv3 *smmu,
+						   const struct weir_iommu_desc *desc)
 {
 	/* Page 0 and page 1 (6.1). */
 	smmu->regs_size = 2 * (uint64_t)WEIR_SMMU_PAGE_SIZE;

@@ -56,6 +56,13 @@ struct weir_smmuv3_cmd {
 	uint64_t word[WEIR_SMMU_CMD_WORDS];
 };
 
+/* The last command that the SMMU refused. */
+struct weir_smmuv3_refused {
+	unsigned int slot;
+	uint32_t error;
+	struct weir_smmuv3_cmd cmd;
+};
+
 /* Numbers count commands since the start and never wrap; see cmdq.c. */
 struct weir_smmuv3_cmdq {
 	struct weir_smmuv3_memory memory;
@@ -65,6 +72,7 @@ struct weir_smmuv3_cmdq {
 	uint32_t is_stuck;  /* atomic: a wait timed out, and nothing has moved since */
 	uint32_t is_broken; /* atomic: an error cannot be repaired, all has ended */
 	uint64_t error_at;  /* under gerror_lock: the last refused command's number, + 1 */
+	struct weir_smmuv3_refused refused; /* under gerror_lock */
 	uint64_t taken __attribute__((aligned(64)));
 	uint64_t published __attribute__((aligned(64)));
 	uint32_t publishing;
@@ -165,7 +173,7 @@ void weir_smmuv3_cmdq_fini(struct weir_smmuv3 *smmu);
 void weir_smmuv3_cmdq_program(struct weir_smmuv3 *smmu);
 
 /* At most this many go into one call. */
-#define WEIR_SMMUV3_BATCH 16u
+#define WEIR_SMMUV3_BATCH 8u
 
 /*
  * Send the commands with a CMD_SYNC behind them, and wait until it completed. The array has room
@@ -175,6 +183,8 @@ void weir_smmuv3_cmdq_program(struct weir_smmuv3 *smmu);
 int weir_smmuv3_issue(struct weir_smmuv3 *smmu, struct weir_smmuv3_cmd *cmds, unsigned int n);
 /* GERROR.CMDQ_ERR is active: replace the command that was refused. Under gerror_lock. */
 void weir_smmuv3_cmdq_repair(struct weir_smmuv3 *smmu);
+/* Say what was repaired, or that it could not be: once after each repair. Under gerror_lock. */
+void weir_smmuv3_cmdq_report(struct weir_smmuv3 *smmu);
 
 /* ---- events.c -------------------------------------------------------------------------------- */
 
