@@ -45,7 +45,19 @@
 
 static const struct weir_iommu_driver *const drivers[] = { &weir_smmuv3_driver, NULL };
 
-static unsigned long steps = 1000000;
+/* Or as many as the command line says; fewer where each costs ten times as much. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifdef SANITIZED
+static unsigned long steps = 500000;
+#else
+static unsigned long steps = 3000000;
+#endif
 static struct fakeplat *fake;
 static struct weir *weir;
 static struct weir_model_bus *bus;
