@@ -87,7 +87,8 @@ struct weir_iommu_ops {
 
 	/*
 	 * Stream `id` now does what `domain` (paging, identity, blocked) says; in effect on return.
-	 * On an error it does what it did before. Serialised by weir.lock. TASK.
+	 * On an error it does what it did before, or is blocked if `domain` is. Serialised by
+	 * weir.lock. TASK.
 	 */
 	int (*attach)(struct weir_iommu *iommu, uint32_t id, struct weir_domain *domain);
 

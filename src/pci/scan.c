@@ -19,7 +19,6 @@ struct scan {
 	struct weir *weir;
 	struct weir_fdt fdt;
 	struct weir_fdt_node node; /* of the host bridge */
-	bool told_of_iommu;
 	/* The description of the device that is being added points to these. */
 	struct weir_device_id ids[WEIR_DEVICE_MAX_IDS];
 	struct weir_range reserved[WEIR_PCI_MAX_WINDOWS];
@@ -232,8 +231,12 @@ static void open_windows(struct weir_pci_host *host)
 
 /* ---- Devices ------------------------------------------------------------------------------ */
 
-/* The stream of one requester ID, if the tables put an IOMMU before it. 1, 0, or -WEIR_EINVAL. */
-static int map_requester(struct scan *scan, uint16_t requester, struct weir_device_id *id)
+/*
+ * The stream of one requester ID, if the tables put an IOMMU before it. 1, 0, or -WEIR_EINVAL.
+ * -WEIR_ENODEV: nobody drives that IOMMU, so that nothing would stop the function's accesses.
+ */
+static int map_requester(struct scan *scan, struct weir_pci_function *fn, uint16_t requester,
+			 struct weir_device_id *id)
 {
 	uint32_t phandle;
 	int ret =
@@ -242,13 +245,15 @@ static int map_requester(struct scan *scan, uint16_t requester, struct weir_devi
 	if (ret)
 		return ret == -WEIR_ENOENT ? 0 : ret;
 	id->iommu = weir_iommu_by_phandle(scan->weir, phandle);
-	if (!id->iommu && !scan->told_of_iommu && scan->weir->mode != WEIR_MODE_OFF) {
-		scan->told_of_iommu = true;
-		weir_log(scan->weir, WEIR_LOG_WARN,
-			 "PCI functions from %04x on are behind an IOMMU that nobody drives",
-			 requester);
-	}
-	return id->iommu ? 1 : 0;
+	if (id->iommu)
+		return 1;
+	if (scan->weir->mode == WEIR_MODE_OFF)
+		return 0;
+	weir_dev_log(&fn->pdev.dev, WEIR_LOG_ERR,
+		     "is behind an IOMMU that nobody drives (iommu-map, phandle 0x%x): its DMA "
+		     "would be unprotected",
+		     phandle);
+	return -WEIR_ENODEV;
 }
 
 static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_pci_function *fn)
@@ -260,7 +265,7 @@ static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_
 		weir_dev_log(&fn->pdev.dev, WEIR_LOG_ERR,
 			     "more than %u requester IDs; it is left out", WEIR_DEVICE_MAX_IDS);
 	for (int i = 0; i < found; i++) {
-		int ret = map_requester(scan, requesters[i], &scan->ids[count]);
+		int ret = map_requester(scan, fn, requesters[i], &scan->ids[count]);
 
 		if (ret < 0)
 			return ret;

@@ -199,7 +199,12 @@ static uint64_t *unmap_slot(struct weir_pgtable *pt, uint64_t *slot, unsigned in
 {
 	uint64_t entry = load(slot);
 
-	if (entry && !is_table(entry, depth) && !whole && split(pt, slot, depth, iova, gather))
+	/*
+	 * Without replaces_blocks nothing here may be a block that another CPU is splitting at this
+	 * moment: broken, not yet made. split() waits for it under the lock.
+	 */
+	if (!whole && (entry ? !is_table(entry, depth) : !pt->replaces_blocks) &&
+	    split(pt, slot, depth, iova, gather))
 		entry = load(slot);
 	if (!entry)
 		return NULL;

@@ -198,9 +198,9 @@ static int disable(struct weir_smmuv3 *smmu)
 	int ret = set_bypass(smmu, true);
 
 	if (!ret)
-		ret = set_irqs(smmu, 0);
-	if (!ret)
 		ret = set_cr0(smmu, 0);
+	if (!ret)
+		ret = set_irqs(smmu, 0);
 	/* What was wrong before is nobody's concern any more. */
 	if (!ret) {
 		smmu->gerrorn = weir_smmuv3_read(smmu, WEIR_SMMU_GERROR);

@@ -147,7 +147,8 @@ void weir_smmuv3_strtab_program(struct weir_smmuv3 *smmu);
 int weir_smmuv3_check_id(struct weir_iommu *iommu, uint32_t id);
 /*
  * Word 0 of a stream's entry: 0 blocks it. In effect on return. -WEIR_ENOMEM, -WEIR_ETIMEDOUT,
- * -WEIR_EIO: as it was before, as far as the SMMU can be told. TASK, serialised.
+ * -WEIR_EIO: as it was before, as far as the SMMU can be told; but where it was to be blocked it is
+ * blocked, as far as the SMMU can be told. TASK, serialised.
  */
 int weir_smmuv3_strtab_set(struct weir_smmuv3 *smmu, uint32_t id, uint64_t word0);
 /* Was the stream blocked on purpose? Any context. */

@@ -189,8 +189,9 @@ int weir_smmuv3_strtab_set(struct weir_smmuv3 *smmu, uint32_t id, uint64_t word0
 	plat_dma_wmb();
 	store(smmu, entry, word0);
 	ret = invalidate(smmu, id, !has_grown);
-	if (!ret)
-		return 0;
+	/* Who wanted it blocked does not get it opened again: it is, once the SMMU looks anew. */
+	if (!ret || !word0)
+		return ret;
 	/* The SMMU may have seen the new entry. What it sees next is the old one. */
 	store(smmu, entry, old);
 	(void)invalidate(smmu, id, false);

@@ -232,7 +232,8 @@ void fakesmmu_write(void *opaque, uint64_t phys, unsigned int size, uint64_t val
 	if (offset == 0x20)
 		write_cr0(smmu, (uint32_t)value);
 	if (offset == 0x50)
-		*fakesmmu_reg(smmu, 0x54) = (uint32_t)value & ~smmu->frozen_irq_ctrl;
+		*fakesmmu_reg(smmu, 0x54) = (get(smmu, 0x54) & smmu->frozen_irq_ctrl) |
+					    ((uint32_t)value & ~smmu->frozen_irq_ctrl);
 	if (offset == 0x44 && !(value >> 31))
 		violation(smmu, "GBPA was written without Update");
 	if (offset == 0x44 && !smmu->frozen_gbpa)

@@ -301,6 +301,8 @@ void pcirig_start(struct pcirig *rig)
 	static const struct weir_iommu_driver *const drivers[] = { &rig_driver, NULL };
 	struct weir_options options = { .cpus = 1, .log_level = WEIR_LOG_DEBUG, .fdt = rig->fdt };
 
+	options.mode = rig->options.mode;
+
 	rig->fake = fakeplat_new(8 << 20);
 	rig->fake->mmio = (struct fakeplat_mmio){ rig_read, rig_write, rig };
 	build_tree(rig);

@@ -23,6 +23,7 @@ struct pcirig_options {
 	uint64_t low_size, high_size; /* 0: 256 MiB; 512 GiB. 1: no such window */
 	bool no_iommu_map;
 	bool no_iommu_driver;
+	enum weir_mode mode;
 	const char *extra_property; /* of the host bridge, one cell */
 	uint32_t extra_value;
 };

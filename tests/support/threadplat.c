@@ -211,6 +211,8 @@ void plat_dma_wmb(void)
 {
 }
 
+static struct weir_spinlock cleaning;
+
 void plat_cache_clean(void *plat, const void *virt, size_t size)
 {
 	uint64_t at = WEIR_ALIGN_DOWN((uint64_t)((const uint8_t *)virt - tp.ram), LINE);
@@ -222,12 +224,18 @@ void plat_cache_clean(void *plat, const void *virt, size_t size)
 	/* It takes long on real machines too: others get ahead here. */
 	if (!tp.shadow)
 		sched_yield();
+	/*
+	 * Caches are coherent among CPUs: a line that goes to memory is the newest there is, and an
+	 * older one never follows it. So reading and writing are one step.
+	 */
+	plat_spin_lock(&cleaning);
 	for (; tp.shadow && at < end; at += sizeof(uint64_t)) {
 		uint64_t value =
 			__atomic_load_n((uint64_t *)(void *)(tp.ram + at), __ATOMIC_RELAXED);
 
 		__atomic_store_n((uint64_t *)(void *)(tp.shadow + at), value, __ATOMIC_RELAXED);
 	}
+	plat_spin_unlock(&cleaning);
 }
 
 void plat_cache_invalidate(void *plat, const void *virt, size_t size)
