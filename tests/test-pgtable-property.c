@@ -9,6 +9,7 @@
  *   every page of memory comes back. The walk is the test's own, through what a device that does
  *   not snoop would read: the memory that was cleaned.
  * - The same from several threads at once, on ranges that are disjoint but share tables.
+ * - Two threads that unmap two parts of one block, split by break and make, both unmap theirs.
  *
  * What a run covered is printed. Arguments: steps, seed.
  */
@@ -86,6 +87,7 @@ static void invalidate(struct weir_pgtable *table, uint64_t iova, uint64_t size)
 	(void)size;
 	if (device_walk(iova, &level))
 		abort();
+	sched_yield(); /* others get ahead while the block is broken */
 	__atomic_fetch_add(&counts.splits, 1, __ATOMIC_RELAXED);
 }
 
@@ -398,6 +400,59 @@ static void threads_on_disjoint_ranges(void **state)
 	tear_down();
 }
 
+/* ---- Two threads, one block ------------------------------------------------------------------ */
+
+#define BLOCK (512 * PAGE)
+
+static pthread_barrier_t at_once;
+static uint64_t halves[2]; /* bytes that each thread unmapped */
+
+static void *unmap_half(void *arg)
+{
+	uintptr_t half = (uintptr_t)arg;
+
+	threadplat_set_cpu((unsigned int)half);
+	for (uint64_t i = 0; i < steps / 500; i++) {
+		struct weir_pgtable_gather gather = { 0 };
+
+		pthread_barrier_wait(&at_once); /* it is mapped */
+		halves[half] =
+			weir_pgtable_unmap(&pt, BLOCK + half * BLOCK / 2, BLOCK / 2, &gather);
+		pthread_barrier_wait(&at_once);
+	}
+	return NULL;
+}
+
+static void threads_that_split_one_block(void **state)
+{
+	const struct weir_extent extent = { BLOCK, BLOCK };
+	struct weir_pgtable_gather gather = { 0 };
+	pthread_t threads[2];
+
+	(void)state;
+	set_up(false);
+	pt.replaces_blocks = false; /* broken first, then made */
+	pthread_barrier_init(&at_once, NULL, 3);
+	for (uintptr_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, unmap_half, (void *)i), 0);
+	for (uint64_t i = 0; i < steps / 500; i++) {
+		assert_int_equal(weir_pgtable_map(&pt, BLOCK, &extent, 1, WEIR_IOMMU_READ, &gather),
+				 0);
+		pthread_barrier_wait(&at_once);
+		pthread_barrier_wait(&at_once);
+		assert_int_equal(halves[0], BLOCK / 2);
+		assert_int_equal(halves[1], BLOCK / 2);
+		/* The table that was made of the block goes, so that the next map is a block again.
+		 */
+		assert_int_equal(weir_pgtable_unmap(&pt, BLOCK, BLOCK, &gather), 0);
+		weir_pgtable_free_tables(&pt, &gather);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&at_once);
+	tear_down();
+}
+
 int main(int argc, char **argv)
 {
 	static bool snoops = false, shadow = true;
@@ -405,6 +460,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(random_sequences),
 		cmocka_unit_test_prestate(threads_on_disjoint_ranges, &snoops),
 		cmocka_unit_test_prestate(threads_on_disjoint_ranges, &shadow),
+		cmocka_unit_test(threads_that_split_one_block),
 	};
 
 	if (argc > 1)
