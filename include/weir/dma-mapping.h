@@ -23,7 +23,7 @@ enum dma_data_direction {
 #define DMA_ATTR_NO_WARN WEIR_DMA_ATTR_NO_WARN
 
 #define DMA_MAPPING_ERROR WEIR_DMA_ERROR
-#define DMA_BIT_MASK(n) (((n) == 64) ? ~0ull : ((1ull << (n)) - 1))
+#define DMA_BIT_MASK(n) (~0ull >> (64 - (n))) /* n from 1 to 64 */
 
 static inline enum weir_dma_dir weir_dir(enum dma_data_direction dir)
 {

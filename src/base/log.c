@@ -25,7 +25,7 @@ static void put(struct weir *weir, enum weir_level level, const char *prefix, co
 	size_t start = 0;
 
 	if (prefix) {
-		while (prefix[start] && start < sizeof(weir->log_line) / 2) {
+		while (start < sizeof(weir->log_line) / 2 && prefix[start]) {
 			line[start] = prefix[start];
 			start++;
 		}
