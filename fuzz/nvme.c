@@ -26,7 +26,7 @@
 #define PAGE 4096u
 #define PAGES 32u
 #define RAM_SIZE (PAGES * PAGE)
-#define DISK_SIZE 0x10200u /* the last block of 4096 bytes is a part of one */
+#define DISK_SIZE 0x40200u /* the last block of 4096 bytes is a part of one */
 #define QUEUES 3u
 #define MAY_READ 1u
 #define MAY_WRITE 2u
@@ -290,7 +290,7 @@ static void make_command(struct machine *m, unsigned int queue, struct weir_nvme
 	sqe->cdw10 =
 		(uint32_t)take_noise(&m->in, take_below(&m->in, 16) | take(&m->in, 1) % 64 << 16);
 	sqe->cdw11 = (uint32_t)take_noise(&m->in, queue ? 0 : 1 | take_below(&m->in, 4) << 16);
-	sqe->cdw12 = (uint32_t)take_below(&m->in, 130);
+	sqe->cdw12 = (uint32_t)take(&m->in, 2) % 512;
 	if (!(take(&m->in, 1) & 15))
 		((uint8_t *)sqe)[take(&m->in, 1) % sizeof(*sqe)] = (uint8_t)take(&m->in, 1);
 }
