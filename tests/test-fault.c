@@ -3,7 +3,7 @@
  * Faults: who hears of them, what the log says, and the history behind it.
  *
  * - A fault goes to the handler of the domain, then to the machine's, then to the log; always
- *   counted.
+ *   counted. Handlers run with interrupts off, from work items too.
  * - The log is limited to ten lines in a second; when the second is over one line says how many
  *   more.
  * - One line names the device, the access, the reason and the newest holder of the address: where
@@ -105,6 +105,11 @@ static bool hear(void *arg, const struct weir_fault *fault)
 {
 	struct heard *heard = arg;
 
+	uintptr_t flags = plat_irq_save();
+
+	/* weir.h promises a handler's context, whoever reports: interrupts are off. */
+	assert_true(flags > 0);
+	plat_irq_restore(flags);
 	heard->count++;
 	heard->last = *fault;
 	return heard->takes;

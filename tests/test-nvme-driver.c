@@ -10,6 +10,8 @@
  *     command works. One that never gets ready again: given up, every request ended.
  *   - A device that is gone (all ones), one that completes commands nobody sent, one that fails
  *     every third: errors, no crash, everything unmapped.
+ *   - Doorbells that a device puts outside of its BAR are not rung; an admin command ends by its
+ * own completion and by no other.
  *   - A device that writes where it was not told is stopped by the IOMMU, and the neighbour's bytes
  * stay.
  *   - After removal nothing is mapped and no page is missing.
@@ -25,6 +27,8 @@
 #include <cmocka.h>
 
 #include <weir/dma-mapping.h>
+
+#include <nvme/internal.h>
 
 #include "stack.h"
 
@@ -483,6 +487,54 @@ static void a_device_that_writes_elsewhere_is_stopped(void **state)
 	tear_down(f);
 }
 
+static void doorbells_beyond_the_bar_are_not_used(void **state)
+{
+	const struct weir_model_nvme_faults astray = { .bad_stride = true };
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct stack_options options = { .posix = { .runner = POSIX_SEEDED, .seed = 3 } };
+
+	(void)state;
+	assert_non_null(f);
+	assert_int_equal(stack_make(&f->stack, &options), 0);
+	set_faults(f, &astray);
+	assert_int_equal(stack_call(&f->stack, stack_up), -ENODEV);
+	assert_true(stack_logged(&f->stack, "too few for doorbells"));
+	tear_down(f);
+}
+
+/* Write a completion that nobody asked for to the admin queue, as the device might at any time. */
+static int lie(void *arg)
+{
+	struct nvme_queue *q = arg;
+	struct weir_nvme_cqe *cqe;
+
+	msleep(NVME_ADMIN_TIMEOUT_MS / 2);
+	cqe = &q->cq[q->cq_head];
+	cqe->cid = 0xffff;
+	__atomic_store_n(&cqe->status, q->phase, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/*
+ * While an admin command waits in vain, something else arrives, without an interrupt: that is no
+ * answer to it. (Its request is on the stack, and must not be left behind there.)
+ */
+static void an_admin_command_waits_for_its_own_completion(void **state)
+{
+	const struct weir_model_nvme_faults silent = { .stop_after = 1 };
+	struct fixture *f = set_up_with(POSIX_SEEDED, 2);
+	struct posix_task *task;
+
+	(void)state;
+	set_faults(f, &silent);
+	assert_int_equal(posix_spawn(f->stack.machine, 1, lie, &f->stack.ctrl->admin, &task), 0);
+	/* Removal deletes the queues: DELETE_SQ is answered, DELETE_CQ (0x04) is not. */
+	assert_int_equal(stack_call(&f->stack, stack_down), 0);
+	assert_int_equal(posix_join(task), 0);
+	assert_true(stack_logged(&f->stack, "no answer to admin command 0x04"));
+	tear_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +548,8 @@ int main(void)
 		cmocka_unit_test(completions_that_nobody_asked_for_are_ignored),
 		cmocka_unit_test(failed_commands_are_reported),
 		cmocka_unit_test(a_device_that_writes_elsewhere_is_stopped),
+		cmocka_unit_test(doorbells_beyond_the_bar_are_not_used),
+		cmocka_unit_test(an_admin_command_waits_for_its_own_completion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

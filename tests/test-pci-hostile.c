@@ -10,8 +10,9 @@
  * - every function can be enabled or not, given messages or not, and all can be removed;
  * - nothing is left, and an error says so.
  *
- * And by hand: capabilities that form a loop, a BAR of 64 bits in the last register, one whose size
- * is no power of two, an MSI-X table outside of its BAR, all ones everywhere.
+ * And by hand: capabilities that form a loop, or end behind the function's space, a BAR of 64 bits
+ * in the last register, one whose size is no power of two, an MSI-X table outside of its BAR, all
+ * ones everywhere.
  */
 
 #include <setjmp.h>
@@ -33,6 +34,7 @@
 static struct pcirig rig;
 static uint32_t seed;
 static uint64_t accesses;
+static unsigned int strays; /* to the second function of a device that has one */
 static struct {
 	uint64_t phys;
 	uint32_t value;
@@ -94,6 +96,7 @@ static uint64_t hostile_read(void *opaque, uint64_t phys, unsigned int size)
 	(void)opaque;
 	if (++accesses > MAX_ACCESSES)
 		fail_msg("seed %u: it does not end", seed);
+	strays += space && phys - PCIRIG_ECAM - 4096 < 4096;
 	if (phys < PCIRIG_ECAM || phys >= PCIRIG_ECAM + (BUSES << 20))
 		return 0;
 	if (!space)
@@ -264,11 +267,31 @@ static void by_hand(void **state)
 	finish();
 }
 
+/* In the last four bytes of the space: the rest of it would be the next function's. */
+static void an_extended_capability_at_the_end(void **state)
+{
+	static uint8_t one[4096];
+
+	(void)state;
+	space = one;
+	put(WEIR_PCI_VENDOR_ID, 4, 0x00011b36);
+	put(WEIR_PCI_STATUS, 2, WEIR_PCI_STATUS_CAP_LIST);
+	put(WEIR_PCI_CAPABILITY_LIST, 1, 0x40);
+	put(0x40, 2, WEIR_PCI_CAP_ID_EXP);
+	put(WEIR_PCI_EXT_CAP_START, 4, 0xffc1001b);
+	put(0xffc, 4, 0x00010000 | WEIR_PCI_EXT_CAP_ID_ACS);
+	strays = 0;
+	assert_non_null(scan_one());
+	assert_int_equal(strays, 0);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_spaces),
 		cmocka_unit_test(by_hand),
+		cmocka_unit_test(an_extended_capability_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
  * - A placement that is sound is kept; one that overlaps is replaced. A BAR that fits nowhere is
  *   left out, and its function cannot be enabled; the others are placed.
  * - More bridges than bus numbers: what is behind the last is not found, the rest is.
+ * - A function whose IOMMU nobody drives is left out, but where protection is off.
  * - Groups: alone behind ports with access control; together below a port, in a switch, or in a
  *   multi-function device without; together behind a bridge to conventional PCI, with its ID.
  * - Nothing decodes or masters before its driver asks, nor after it left; MSI-X reaches handlers.
@@ -462,11 +463,25 @@ static void without_iommu(void **state)
 		assert_int_equal(found(dev[i])->dev.nr_ids, 0);
 	}
 	finish();
-	init(&(struct pcirig_options){ .no_iommu_driver = true });
-	build(0);
-	scan();
-	assert_int_equal(fakeplat_logged(rig.fake, "behind an IOMMU that nobody drives"), 1);
-	finish();
+}
+
+/* The tables promise protection that nobody provides: left out, unless protection is off. */
+static void behind_an_iommu_that_nobody_drives(void **state)
+{
+	(void)state;
+	for (int mode = WEIR_MODE_STRICT; mode <= WEIR_MODE_OFF; mode++) {
+		unsigned int left_out = mode == WEIR_MODE_OFF ? 0 : NR_DEVICES;
+
+		init(&(struct pcirig_options){ .no_iommu_driver = true,
+					       .mode = (enum weir_mode)mode });
+		build(0);
+		scan();
+		assert_int_equal(count_found(), NR_DEVICES - left_out);
+		assert_int_equal(fakeplat_logged(rig.fake, "behind an IOMMU that nobody drives"),
+				 left_out);
+		assert_int_equal(fakeplat_logged(rig.fake, "is left out"), left_out);
+		finish();
+	}
 }
 
 /* ---- Drivers ------------------------------------------------------------------------------- */
@@ -654,6 +669,40 @@ static void masters_only_when_asked(void **state)
 	pcirig_fini(&rig);
 }
 
+static struct fakeplat_mmio real_mmio;
+static bool read_last;
+
+static uint64_t note_read(void *opaque, uint64_t phys, unsigned int size)
+{
+	read_last = true;
+	return real_mmio.read(opaque, phys, size);
+}
+
+static void note_write(void *opaque, uint64_t phys, unsigned int size, uint64_t value)
+{
+	read_last = false;
+	real_mmio.write(opaque, phys, size, value);
+}
+
+/* The CPU's write may be on its way when weir_pci_set_master() returns: a read waits for it. */
+static void mastering_is_off_on_return(void **state)
+{
+	struct weir_pci_dev *pdev;
+
+	(void)state;
+	start_with_one();
+	assert_int_equal(weir_pci_scan(rig.weir), 0);
+	pdev = found(dev[0]);
+	weir_pci_set_master(pdev, true);
+	real_mmio = rig.fake->mmio;
+	rig.fake->mmio.read = note_read;
+	rig.fake->mmio.write = note_write;
+	weir_pci_set_master(pdev, false);
+	assert_true(read_last);
+	rig.fake->mmio = real_mmio;
+	finish();
+}
+
 static void configuration_accesses(void **state)
 {
 	struct weir_pci_dev *pdev;
@@ -769,10 +818,12 @@ int main(void)
 		cmocka_unit_test(one_bad_port_spoils_a_switch),
 		cmocka_unit_test(multi_function_devices),
 		cmocka_unit_test(without_iommu),
+		cmocka_unit_test(behind_an_iommu_that_nobody_drives),
 		cmocka_unit_test(drivers_are_bound),
 		cmocka_unit_test(drivers_that_fail_or_forget),
 		cmocka_unit_test(messages_arrive),
 		cmocka_unit_test(masters_only_when_asked),
+		cmocka_unit_test(mastering_is_off_on_return),
 		cmocka_unit_test(configuration_accesses),
 		cmocka_unit_test(wrong_tables),
 		cmocka_unit_test(no_memory_anywhere),

@@ -175,6 +175,8 @@ static void logs_one_line(void **state)
 	struct weir_device dev = { .weir = weir, .name = "0000:01:00.0" };
 
 	(void)state;
+	weir_log(weir, WEIR_LOG_INFO, "%s", "\x7f\x80\x9b\xff~");
+	assert_string_equal(bare.fake->last_line, "????~");
 	weir_log(weir, WEIR_LOG_INFO, "a\nb\033[2J %d", 5);
 	assert_string_equal(bare.fake->last_line, "a?b?[2J 5");
 	weir_dev_log(&dev, WEIR_LOG_WARN, "gone after %u ms", 30);

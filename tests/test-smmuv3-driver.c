@@ -5,13 +5,14 @@
  *
  * - A probe that cannot succeed says why, gives the documented error and leaves nothing behind:
  *   dead registers, each missing feature, each acknowledgement that never comes, each failed
- *   allocation.
+ *   allocation. What firmware let through is blocked then too.
  * - Taking over a running SMMU, enabling, removing: at no moment does an access pass that no domain
  *   allows; no register is written while what guards it is enabled; every command is legal.
  * - Every stream is blocked, and each access recorded, until it is attached; every change among
  *   blocked, identity and domains takes effect on return, with linear and two-level tables, which
  *   grow.
- * - An attach that the SMMU does not confirm leaves the stream as it was.
+ * - An attach that the SMMU does not confirm leaves the stream as it was; one that was to block it
+ *   leaves it blocked.
  * - After an unmap no access gets through, not by any leaf or table that the SMMU may have kept,
  *   over random sequences, with and without range invalidation, for every way of splitting blocks.
  * - A map that fails leaves nothing that a device may have seen; an ASID is reused with nothing
@@ -75,6 +76,55 @@ static void missing_features(void **state)
 		expect_probe(-WEIR_EOPNOTSUPP, cases[i].line);
 		*reg = old;
 	}
+}
+
+/* As firmware may leave it: on, and letting accesses through. */
+static void run_wild(void)
+{
+	fakesmmu_init(&smmu, fake, raise_irq);
+	*fakesmmu_reg(&smmu, 0x20) = *fakesmmu_reg(&smmu, 0x24) = 1;
+	*fakesmmu_reg(&smmu, 0x44) = 0;
+	*fakesmmu_reg(&smmu, 0x50) = *fakesmmu_reg(&smmu, 0x54) = 4;
+}
+
+static void expect_blocked(int ret, int error)
+{
+	assert_int_equal(ret, error);
+	assert_int_equal(*fakesmmu_reg(&smmu, 0x24) & 1, 0);
+	assert_false(passes(3, 0x1234, true));
+}
+
+static void a_failed_probe_blocks_all_the_same(void **state)
+{
+	(void)state;
+	/* One that lacks something. */
+	run_wild();
+	*fakesmmu_reg(&smmu, 0x14) &= ~(1u << 4);
+	expect_blocked(probe(), -WEIR_EOPNOTSUPP);
+	/* One that does not let go of its interrupts. */
+	run_wild();
+	smmu.frozen_irq_ctrl = 4;
+	expect_blocked(probe(), -WEIR_ETIMEDOUT);
+	/* No memory. Before its registers are mapped nothing can be done. */
+	for (uint64_t n = 1; n < 100; n++) {
+		int ret;
+
+		run_wild();
+		fake->fail_mmio_map = 1;
+		fake->fail_alloc = n;
+		ret = probe();
+		if (!fake->fail_mmio_map) {
+			fake->fail_alloc = n;
+			ret = probe();
+			if (!ret)
+				break;
+			expect_blocked(ret, -WEIR_ENOMEM);
+		}
+		weir_heap_fini(&weir.heap);
+		weir_heap_init(&weir.heap, fake, false);
+	}
+	fake->fail_alloc = 0;
+	assert_non_null(iommu);
 }
 
 static void acknowledgements_that_never_come(void **state)
@@ -318,6 +368,20 @@ static void an_attach_that_is_not_confirmed(void **state)
 	iommu->ops->domain_free(domain);
 }
 
+/* A stream that was to be blocked is not opened again when the SMMU comes back. */
+static void blocking_that_is_not_confirmed(void **state)
+{
+	(void)state;
+	attach(0x108, iommu->identity);
+	assert_true(passes(0x108, MIB(7), false));
+	smmu.stopped = true;
+	assert_int_equal(iommu->ops->attach(iommu, 0x108, iommu->blocked), -WEIR_ETIMEDOUT);
+	smmu.stopped = false;
+	attach(0x109, iommu->identity);
+	assert_false(passes(0x108, MIB(7), false));
+	attach(0x109, iommu->blocked);
+}
+
 /* ---- Mapping --------------------------------------------------------------------------------- */
 
 #define WINDOW 2048u /* pages, twice: across a border of 1 GiB */
@@ -534,6 +598,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FRESH(dead_registers),
 		FRESH(missing_features),
+		FRESH(a_failed_probe_blocks_all_the_same),
 		FRESH(acknowledgements_that_never_come),
 		FRESH(each_failed_allocation),
 		FRESH(an_interrupt_that_cannot_be_had),
@@ -544,6 +609,7 @@ int main(void)
 		cmocka_unit_test(tables_of_all_sizes),
 		PROBED(no_memory_to_grow),
 		PROBED(an_attach_that_is_not_confirmed),
+		PROBED(blocking_that_is_not_confirmed),
 		cmocka_unit_test(nothing_stale_gets_through),
 		cmocka_unit_test(tables_that_went_are_forgotten),
 		PROBED(a_map_that_fails_is_invalidated),

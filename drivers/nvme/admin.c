@@ -14,6 +14,15 @@ static void admin_done(struct nvme_request *req)
 	complete(&container_of(req, struct admin_request, req)->done);
 }
 
+/*
+ * Its interrupt may have been lost. What else arrived does not count: the request is still there.
+ */
+static bool answered_late(struct nvme_ctrl *ctrl, struct completion *done)
+{
+	(void)nvme_queue_poll(&ctrl->admin);
+	return wait_for_completion_timeout(done, 0);
+}
+
 int nvme_admin(struct nvme_ctrl *ctrl, const struct weir_nvme_sqe *sqe, u32 *result)
 {
 	struct admin_request ar = { .req = { .done = admin_done } };
@@ -24,7 +33,7 @@ int nvme_admin(struct nvme_ctrl *ctrl, const struct weir_nvme_sqe *sqe, u32 *res
 	if (ret)
 		return ret;
 	if (!wait_for_completion_timeout(&ar.done, msecs_to_jiffies(NVME_ADMIN_TIMEOUT_MS)) &&
-	    !nvme_queue_poll(&ctrl->admin)) {
+	    !answered_late(ctrl, &ar.done)) {
 		dev_err(ctrl->dev, "no answer to admin command 0x%02x in %u ms", sqe->opcode,
 			NVME_ADMIN_TIMEOUT_MS);
 		nvme_stop_device(ctrl);

@@ -311,25 +311,32 @@ static unsigned int io_entries(const struct nvme_ctrl *ctrl)
 	return min_t(unsigned int, (ctrl->cap & WEIR_NVME_CAP_MQES_MASK) + 1, NVME_IO_ENTRIES);
 }
 
+static int no_doorbells(struct nvme_ctrl *ctrl)
+{
+	dev_err(ctrl->dev, "BAR 0 has 0x%zx bytes: too few for doorbells (stride 2^%u)",
+		ctrl->regs_size, ctrl->dstrd + 2);
+	return -ENODEV;
+}
+
 static int map_registers(struct nvme_ctrl *ctrl)
 {
 	unsigned int queues = num_online_cpus();
 	int ret;
 
 	ctrl->regs_size = (size_t)pci_resource_len(ctrl->pdev, 0);
-	if (ctrl->regs_size < WEIR_NVME_REG_DOORBELLS + NVME_PAGE) {
-		dev_err(ctrl->dev, "BAR 0 has 0x%zx bytes: too few for doorbells", ctrl->regs_size);
-		return -ENODEV;
-	}
+	if (ctrl->regs_size < WEIR_NVME_REG_DOORBELLS + NVME_PAGE)
+		return no_doorbells(ctrl);
 	ctrl->regs = pci_iomap(ctrl->pdev, 0, 0);
 	if (!ctrl->regs)
 		return -ENOMEM;
 	ret = check_capabilities(ctrl);
+	/* no more queues than there are doorbells for in BAR 0 */
+	while (queues && WEIR_NVME_CQ_HEAD(queues, ctrl->dstrd) + 4 > ctrl->regs_size)
+		queues--;
+	if (!ret && !queues)
+		ret = no_doorbells(ctrl);
 	if (ret)
 		weir_pci_iounmap(ctrl->pdev, ctrl->regs, ctrl->regs_size);
-	/* no more queues than there are doorbells for in BAR 0 */
-	while (queues > 1 && WEIR_NVME_CQ_HEAD(queues, ctrl->dstrd) + 4 > ctrl->regs_size)
-		queues--;
 	ctrl->max_io = queues;
 	return ret;
 }

@@ -63,7 +63,9 @@ struct weir_pci_driver {
 /**
  * -WEIR_EINVAL: the tables are wrong (the log says where). -WEIR_EEXIST: there was a scan already.
  * -WEIR_ENOMEM, or an IOMMU's -WEIR_ETIMEDOUT. Nothing is left. A function that cannot be added for
- * a reason of its own is left out, with a log line. Without a device tree there is nothing. TASK.
+ * a reason of its own is left out, with a log line; so is one whose `iommu-map` names an IOMMU that
+ * no driver of weir_options.iommu_drivers drives, but in WEIR_MODE_OFF. Without a device tree there
+ * is nothing. TASK.
  */
 int weir_pci_scan(struct weir *weir) WEIR_MUST_CHECK;
 /**

@@ -163,7 +163,8 @@ int weir_device_add(struct weir *weir, struct weir_device *dev,
 
 /**
  * Forget a device: its streams are blocked. Mappings that it left are reported in the log, and
- * their count returned; they are gone with the domain when its group is empty.
+ * their count returned; they are gone with the domain when its group is empty. Nobody else is in a
+ * call about the device, or begins one.
  */
 unsigned int weir_device_remove(struct weir_device *dev);
 

@@ -11,9 +11,10 @@
 static uint64_t capabilities(const struct weir_model_nvme *nvme)
 {
 	uint64_t timeout = 10; /* of 500 ms: threads of a loaded machine may be slow */
+	uint64_t stride = nvme->faults.bad_stride ? WEIR_NVME_CAP_DSTRD_MASK : 0;
 
 	return (nvme->max_entries - 1) | WEIR_NVME_CAP_CQR | (timeout << WEIR_NVME_CAP_TO_SHIFT) |
-	       WEIR_NVME_CAP_CSS_NVM;
+	       stride | WEIR_NVME_CAP_CSS_NVM;
 }
 
 static uint32_t read_register(struct weir_model_nvme *nvme, uint64_t offset)

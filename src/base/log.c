@@ -11,7 +11,9 @@
 static void clean(char *line)
 {
 	for (; *line; line++) {
-		if (*line < 0x20 || *line == 0x7f)
+		unsigned char c = (unsigned char)*line; /* char is signed here and unsigned there */
+
+		if (c < 0x20 || c >= 0x7f)
 			*line = '?';
 	}
 }

@@ -101,6 +101,7 @@ struct builder {
 	uint64_t mapped;	 /* up to here the driver knows them */
 	struct weir_sg *segment; /* being built; NULL: none yet */
 	int segments;
+	bool is_lost;	    /* undoing was not confirmed: the device may still reach it */
 	unsigned int count; /* in the batch */
 	struct weir_extent *batch;
 };
@@ -189,7 +190,7 @@ static int build(struct builder *b, struct weir_sg *head, unsigned int nents)
 	if (!ret)
 		ret = flush(b);
 	if (ret && b->mapped)
-		(void)b->domain->ops->unmap(b->domain, b->base, b->mapped);
+		b->is_lost = !b->domain->ops->unmap(b->domain, b->base, b->mapped);
 	if (!ret && b->segments < (int)nents)
 		weir_sg_next(b->segment)->dma_length = 0; /* ends the list of segments for unmap */
 	return ret;
@@ -208,7 +209,8 @@ static int map_iova(struct weir_device *dev, struct weir_domain *domain, struct 
 		return -WEIR_ENOMEM;
 	ret = build(&b, sg, nents);
 	if (ret) {
-		(void)weir_iova_free(domain->iova, b.base, shape->size);
+		if (!b.is_lost)
+			(void)weir_iova_free(domain->iova, b.base, shape->size);
 		return ret == -WEIR_EEXIST ? -WEIR_ENOMEM : ret;
 	}
 	weir_history_map(dev, domain, b.base, shape->size, prot, site);

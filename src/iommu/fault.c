@@ -53,6 +53,11 @@ static void log_fault(struct weir *weir, const struct weir_fault *fault)
 void weir_iommu_report_fault(struct weir_fault *fault)
 {
 	struct weir *weir = fault->iommu->weir;
+	/*
+	 * A work item reports as an interrupt does: handlers are promised that, and who waits for
+	 * readers must not wait for one that was preempted.
+	 */
+	uintptr_t flags = plat_irq_save();
 	unsigned int token = weir_streams_enter(weir);
 	struct weir_domain *domain;
 	bool taken = false;
@@ -66,6 +71,7 @@ void weir_iommu_report_fault(struct weir_fault *fault)
 	if (!taken)
 		log_fault(weir, fault);
 	weir_streams_exit(weir, token);
+	plat_irq_restore(flags);
 }
 
 void weir_iommu_report_overflow(struct weir_iommu *iommu)

@@ -9,6 +9,8 @@
 /* Capabilities of 4 bytes at least in 192; extended ones of 8 at least in 3840. */
 #define MAX_CAPS 48
 #define MAX_EXT_CAPS 480
+/* The last place that has room for one; what was beyond would be another function's. */
+#define LAST_EXT_CAP (WEIR_PCI_CFG_SPACE_EXP_SIZE - 8)
 
 static volatile void WEIR_IOMEM *ecam_address(const struct weir_pci_host *host, unsigned int bus,
 					      unsigned int devfn, unsigned int offset)
@@ -93,7 +95,7 @@ unsigned int weir_pci_find_ext_cap(struct weir_pci_function *fn, unsigned int id
 	for (unsigned int i = 0; i < MAX_EXT_CAPS && at >= WEIR_PCI_EXT_CAP_START; i++) {
 		uint32_t header = weir_pci_read(fn, at, 4);
 
-		if (!header || header == UINT32_MAX)
+		if (!header || header == UINT32_MAX || at > LAST_EXT_CAP)
 			return 0;
 		if ((header & WEIR_PCI_EXT_CAP_ID_MASK) == id)
 			return at;

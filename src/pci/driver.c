@@ -81,8 +81,13 @@ void weir_pci_disable(struct weir_pci_dev *pdev)
 
 void weir_pci_set_master(struct weir_pci_dev *pdev, bool on)
 {
-	weir_pci_change(weir_pci_function(pdev), WEIR_PCI_COMMAND, WEIR_PCI_COMMAND_MASTER,
+	struct weir_pci_function *fn = weir_pci_function(pdev);
+
+	weir_pci_change(fn, WEIR_PCI_COMMAND, WEIR_PCI_COMMAND_MASTER,
 			on ? WEIR_PCI_COMMAND_MASTER : 0);
+	/* As in weir_pci_quiesce(): the function has heard of it, and what it wrote has arrived. */
+	if (!on)
+		(void)weir_pci_read(fn, WEIR_PCI_COMMAND, 2);
 }
 
 volatile void WEIR_IOMEM *weir_pci_map_bar(struct weir_pci_dev *pdev, unsigned int bar, size_t max)

@@ -442,6 +442,8 @@ static int smmuv3_probe(struct weir *weir, const struct weir_iommu_desc *desc,
 		ret = identify(smmu, desc);
 	if (!ret)
 		ret = weir->mode == WEIR_MODE_OFF ? let_all_pass(smmu) : bring_up(smmu, desc);
+	else if (ret == -WEIR_EOPNOTSUPP && weir->mode != WEIR_MODE_OFF)
+		(void)disable(smmu); /* one that cannot translate can still block */
 	if (ret) {
 		destroy(smmu);
 		return ret;

@@ -153,6 +153,8 @@ static size_t fake_unmap(struct weir_domain *domain, weir_dma_t iova, size_t siz
 		}
 	}
 	fake->pages -= done / PAGE;
+	if (countdown(&fakeiommu_knobs.fail_unmap))
+		done = 0;
 	pthread_mutex_unlock(&fake->lock);
 	return done;
 }

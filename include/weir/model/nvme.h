@@ -32,6 +32,7 @@ struct weir_model_nvme_faults {
 	bool never_ready;   /**< CSTS.RDY never follows CC.EN */
 	bool bad_cid;	    /**< completions carry a command identifier that nobody used */
 	bool bad_data;	    /**< writes data one page further than it was told */
+	bool bad_stride;    /**< CAP.DSTRD puts its doorbells far beyond its BAR */
 	uint64_t error_every; /**< N: each Nth I/O command fails with a media error */
 	bool reorder;	      /**< commands of one queue complete in another order */
 };
