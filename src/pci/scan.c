@@ -256,6 +256,7 @@ static int map_requester(struct scan *scan, struct weir_pci_function *fn, uint16
 	return -WEIR_ENODEV;
 }
 
+/* Not inlined, like read_msi_id(): weir_device_add() needs the stack more. */
 static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_pci_function *fn)
 {
 	uint16_t requesters[WEIR_DEVICE_MAX_IDS];
@@ -275,7 +276,7 @@ static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_
 }
 
 /* msi-map; without one the requester ID as it is. */
-static int read_msi_id(struct scan *scan, struct weir_pci_function *fn)
+static __attribute__((noinline)) int read_msi_id(struct scan *scan, struct weir_pci_function *fn)
 {
 	uint32_t phandle;
 	uint16_t requester = weir_pci_requester(&fn->pdev);
