@@ -184,6 +184,33 @@ static void failures_lose_no_addresses(void **state)
 	stop();
 }
 
+/* An address that the device may still reach, since undoing was not confirmed, is not used again.
+ */
+static void lost_addresses_are_not_reused(void **state)
+{
+	(void)state;
+	fakeiommu_knobs.last = 8 * PAGE - 1;
+	start(IOMMU, true);
+	fakeiommu_knobs.map_is_lost = true;
+	for (unsigned int i = 0; i < 2; i++) {
+		fakeiommu_knobs.fail_map = 1;
+		assert_int_equal(weir_dma_map_phys(&dev, RAM_BASE, PAGE, BIDI, 0, HERE),
+				 WEIR_DMA_ERROR);
+	}
+	/* Of the seven that there are. */
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_not_equal(weir_dma_map_phys(&dev, RAM_BASE, PAGE, BIDI, 0, HERE),
+				     WEIR_DMA_ERROR);
+	assert_int_equal(weir_dma_map_phys(&dev, RAM_BASE, PAGE, BIDI, 0, HERE), WEIR_DMA_ERROR);
+	for (unsigned int i = 1; i < 8; i++) {
+		weir_phys_t phys;
+
+		if (!dev.dma->ops->iova_to_phys(dev.dma, i * PAGE, &phys))
+			weir_dma_unmap(&dev, i * PAGE, PAGE, BIDI, 0, HERE);
+	}
+	stop();
+}
+
 static void wrong_unmaps(void **state)
 {
 	weir_dma_t addr, second;
@@ -584,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup(wrong_arguments, setup),
 		cmocka_unit_test_setup(direct_within_the_mask, setup),
 		cmocka_unit_test_setup(failures_lose_no_addresses, setup),
+		cmocka_unit_test_setup(lost_addresses_are_not_reused, setup),
 		cmocka_unit_test_setup(wrong_unmaps, setup),
 		cmocka_unit_test_setup(caches, setup),
 		cmocka_unit_test_setup(coherent_memory, setup),

@@ -69,11 +69,15 @@ weir_dma_t weir_dma_map_pages(struct weir_device *dev, struct weir_domain *domai
 {
 	struct weir_extent extent = { .phys = phys, .size = size };
 	weir_dma_t addr = weir_iova_alloc(domain->iova, size, limit);
+	int ret;
 
 	if (WEIR_UNLIKELY(addr == WEIR_DMA_ERROR))
 		return WEIR_DMA_ERROR;
-	if (WEIR_UNLIKELY(domain->ops->map(domain, addr, &extent, 1, prot))) {
-		(void)weir_iova_free(domain->iova, addr, size);
+	ret = domain->ops->map(domain, addr, &extent, 1, prot);
+	if (WEIR_UNLIKELY(ret)) {
+		/* -WEIR_EIO: undoing was not confirmed, so the address is not used again. */
+		if (ret != -WEIR_EIO)
+			(void)weir_iova_free(domain->iova, addr, size);
 		return WEIR_DMA_ERROR;
 	}
 	weir_history_map(dev, domain, addr, size, prot, site);

@@ -114,8 +114,10 @@ static int flush(struct builder *b)
 	if (!count)
 		return 0;
 	ret = b->domain->ops->map(b->domain, b->base + b->mapped, b->batch, count, b->prot);
-	if (ret)
+	if (ret) {
+		b->is_lost = ret == -WEIR_EIO;
 		return ret;
+	}
 	b->count = 0;
 	b->mapped = b->end;
 	return 0;
@@ -189,8 +191,8 @@ static int build(struct builder *b, struct weir_sg *head, unsigned int nents)
 	}
 	if (!ret)
 		ret = flush(b);
-	if (ret && b->mapped)
-		b->is_lost = !b->domain->ops->unmap(b->domain, b->base, b->mapped);
+	if (ret && b->mapped && !b->domain->ops->unmap(b->domain, b->base, b->mapped))
+		b->is_lost = true;
 	if (!ret && b->segments < (int)nents)
 		weir_sg_next(b->segment)->dma_length = 0; /* ends the list of segments for unmap */
 	return ret;

@@ -94,7 +94,8 @@ struct weir_iommu_ops {
 
 	/*
 	 * Map the extents one after the other from iova on. All is aligned to the smallest page and
-	 * inside the domain. -WEIR_EEXIST, -WEIR_ENOMEM; then nothing of it is mapped. Any context.
+	 * inside the domain. -WEIR_EEXIST, -WEIR_ENOMEM; then nothing of it is mapped. -WEIR_EIO:
+	 * that it is not was not confirmed: the range must not be used again. Any context.
 	 */
 	int (*map)(struct weir_domain *domain, weir_dma_t iova, const struct weir_extent *extents,
 		   unsigned int count, unsigned int prot);

@@ -200,7 +200,7 @@ static int smmuv3_map(struct weir_domain *domain, weir_dma_t iova,
 
 	/* For a moment the device may have seen what was mapped before the error. */
 	if (WEIR_UNLIKELY(ret))
-		(void)finish(d, (uint64_t)iova, gather.bytes, &gather);
+		ret = finish(d, (uint64_t)iova, gather.bytes, &gather) ? ret : -WEIR_EIO;
 	return ret;
 }
 

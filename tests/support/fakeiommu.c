@@ -119,7 +119,7 @@ static int fake_map(struct weir_domain *domain, weir_dma_t iova, const struct we
 	pthread_mutex_lock(&fake->lock);
 	__atomic_fetch_add(&fakeiommu_maps, 1, __ATOMIC_RELAXED);
 	if (countdown(&fakeiommu_knobs.fail_map))
-		ret = -WEIR_ENOMEM;
+		ret = fakeiommu_knobs.map_is_lost ? -WEIR_EIO : -WEIR_ENOMEM;
 	for (size_t at = 0; !ret && at < total; at += PAGE) {
 		uint64_t *entry = walk(fake, iova + at, false);
 

@@ -24,6 +24,7 @@ struct fakeiommu_knobs {
 	unsigned int probe_fails;
 	/* The Nth call from now on fails with -WEIR_ENOMEM; 0: none. */
 	unsigned int fail_map, fail_domain_alloc;
+	bool map_is_lost;	 /* ... a map with -WEIR_EIO: undoing was not confirmed */
 	unsigned int fail_unmap; /* the Nth from now on is not confirmed; 0: none */
 	/* The same with -WEIR_ETIMEDOUT, and so many after it. */
 	unsigned int fail_attach, fail_attach_more;
