@@ -359,7 +359,7 @@ bool weir_fdt_by_path(const struct weir_fdt *fdt, const char *path, struct weir_
 
 const char *weir_fdt_name(const struct weir_fdt *fdt, const struct weir_fdt_node *node)
 {
-	struct token token;
+	struct token token = { 0 };
 
 	if (read_token(fdt, node->path[node->depth], &token) || token.kind != FDT_BEGIN_NODE)
 		return "";
