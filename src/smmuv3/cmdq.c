@@ -63,14 +63,10 @@ int weir_smmuv3_cmdq_init(struct weir_smmuv3 *smmu)
 {
 	struct weir *weir = smmu->iommu.weir;
 	struct weir_smmuv3_cmdq *q = &smmu->cmdq;
-	uint64_t want =
-		weir->options.command_queue_entries ? weir->options.command_queue_entries : 1024;
-	unsigned int shift = 0;
 	int ret;
 
-	while (shift < smmu->features.cmdq_shift && WEIR_BIT(shift) < want)
-		shift++;
-	q->entries = WEIR_BIT(shift);
+	q->entries = weir_smmuv3_queue_entries(weir->options.command_queue_entries, 1024,
+					       smmu->features.cmdq_shift);
 	ret = weir_smmuv3_memory_alloc(smmu, &q->memory, q->entries * WEIR_SMMU_CMD_SIZE);
 	if (ret)
 		return ret;
@@ -91,9 +87,7 @@ void weir_smmuv3_cmdq_program(struct weir_smmuv3 *smmu)
 
 	/* In this order: BASE decides which bits of the indexes exist (6.3.26). */
 	weir_smmuv3_write64(smmu, WEIR_SMMU_CMDQ_BASE,
-			    WEIR_SMMU_Q_BASE_RWA |
-				    ((uint64_t)q->memory.phys & WEIR_SMMU_Q_BASE_ADDR) |
-				    (uint64_t)__builtin_ctzll(q->entries));
+			    weir_smmuv3_queue_base(&q->memory, q->entries));
 	weir_smmuv3_write(smmu, WEIR_SMMU_CMDQ_PROD, 0);
 	weir_smmuv3_write(smmu, WEIR_SMMU_CMDQ_CONS, 0);
 }

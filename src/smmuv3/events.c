@@ -182,16 +182,11 @@ static void drain_from_work(struct weir_work *work)
 
 int weir_smmuv3_eventq_init(struct weir_smmuv3 *smmu)
 {
-	struct weir *weir = smmu->iommu.weir;
 	struct weir_smmuv3_eventq *q = &smmu->eventq;
-	uint64_t want =
-		weir->options.event_queue_entries ? weir->options.event_queue_entries : 8192;
-	unsigned int shift = 0;
+	unsigned int asked = smmu->iommu.weir->options.event_queue_entries;
 	int ret;
 
-	while (shift < smmu->features.eventq_shift && WEIR_BIT(shift) < want)
-		shift++;
-	q->entries = 1u << shift;
+	q->entries = weir_smmuv3_queue_entries(asked, 8192, smmu->features.eventq_shift);
 	q->work.fn = drain_from_work;
 	ret = weir_smmuv3_memory_alloc(smmu, &q->memory, (size_t)q->entries * WEIR_SMMU_EVT_SIZE);
 	q->slots = q->memory.virt;
@@ -208,9 +203,7 @@ void weir_smmuv3_eventq_program(struct weir_smmuv3 *smmu)
 	struct weir_smmuv3_eventq *q = &smmu->eventq;
 
 	weir_smmuv3_write64(smmu, WEIR_SMMU_EVENTQ_BASE,
-			    WEIR_SMMU_Q_BASE_RWA |
-				    ((uint64_t)q->memory.phys & WEIR_SMMU_Q_BASE_ADDR) |
-				    (uint64_t)__builtin_ctz(q->entries));
+			    weir_smmuv3_queue_base(&q->memory, q->entries));
 	weir_smmuv3_write(smmu, WEIR_SMMU_EVENTQ_PROD, 0);
 	weir_smmuv3_write(smmu, WEIR_SMMU_EVENTQ_CONS, 0);
 }

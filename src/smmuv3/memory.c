@@ -38,3 +38,19 @@ void weir_smmuv3_clean(struct weir_smmuv3 *smmu, const void *virt, size_t size)
 	if (!smmu->features.coherent)
 		plat_cache_clean(smmu->iommu.weir->plat, virt, size);
 }
+
+uint32_t weir_smmuv3_queue_entries(unsigned int asked, unsigned int otherwise, uint8_t max_shift)
+{
+	uint64_t want = asked ? asked : otherwise;
+	unsigned int shift = 0;
+
+	while (shift < max_shift && WEIR_BIT(shift) < want)
+		shift++;
+	return (uint32_t)WEIR_BIT(shift);
+}
+
+uint64_t weir_smmuv3_queue_base(const struct weir_smmuv3_memory *memory, uint64_t entries)
+{
+	return WEIR_SMMU_Q_BASE_RWA | ((uint64_t)memory->phys & WEIR_SMMU_Q_BASE_ADDR) |
+	       (uint64_t)__builtin_ctzll(entries);
+}

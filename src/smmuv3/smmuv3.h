@@ -130,6 +130,11 @@ void weir_smmuv3_memory_free(struct weir_smmuv3 *smmu, struct weir_smmuv3_memory
 /* What was written there is to reach an SMMU that does not snoop. */
 void weir_smmuv3_clean(struct weir_smmuv3 *smmu, const void *virt, size_t size);
 
+/* Entries of a queue: what was asked for (0: the default), rounded up, no more than 2^max_shift. */
+uint32_t weir_smmuv3_queue_entries(unsigned int asked, unsigned int otherwise, uint8_t max_shift);
+/* What a queue's BASE register gets (6.3.26, 6.3.29). */
+uint64_t weir_smmuv3_queue_base(const struct weir_smmuv3_memory *memory, uint64_t entries);
+
 /* ---- probe.c --------------------------------------------------------------------------------- */
 
 /*
