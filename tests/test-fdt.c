@@ -7,6 +7,7 @@
  * - reg goes through each bus's ranges; what no range covers is an error and not an address.
  * - PCI ranges; interrupts with an inherited parent, extended ones, and by name; ID maps with
  *   masks.
+ * - Reserved memory is libfdt's; a list without an end is an error. The size is the header's.
  * - A tree cut off at any byte is refused, whatever the header says of its size.
  * - 100,000 damaged trees: no reader reads outside of the blob, all of them end.
  * - Trees that are nested too deeply, have two roots, properties behind children, unterminated
@@ -26,7 +27,7 @@
 
 #include "bareweir.h"
 #include "fdt-reads.h"
-#include "firmware/fdt.h"
+#include <weir/fdt.h>
 
 #define BLOB_SIZE 8192
 
@@ -146,6 +147,8 @@ static void build(void)
 {
 	memset(blob, 0, sizeof(blob));
 	assert_int_equal(fdt_create(blob, BLOB_SIZE), 0);
+	assert_int_equal(fdt_add_reservemap_entry(blob, 0x140000000, 0x2000), 0);
+	assert_int_equal(fdt_add_reservemap_entry(blob, 0, 0x1000), 0);
 	assert_int_equal(fdt_finish_reservemap(blob), 0);
 	begin("");
 	cells("#address-cells", 1, 2);
@@ -509,6 +512,40 @@ static void made_by_hand(void **state)
 	TREE(15, -WEIR_EINVAL, 1, 0, 2, 9);
 }
 
+static void reservations(void **state)
+{
+	uint64_t base, size, want_base, want_size;
+	struct weir_fdt cut;
+	uint8_t *copy;
+
+	(void)state;
+	build();
+	assert_int_equal(weir_fdt_size(blob), blob_size);
+	assert_int_equal(fdt_num_mem_rsv(blob), 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fdt_get_mem_rsv(blob, i, &want_base, &want_size), 0);
+		assert_int_equal(weir_fdt_reservation(&fdt, (uint32_t)i, &base, &size), 0);
+		assert_int_equal(base, want_base);
+		assert_int_equal(size, want_size);
+	}
+	assert_int_equal(weir_fdt_reservation(&fdt, 2, &base, &size), -WEIR_ENOENT);
+
+	copy = exact_copy(blob_size);
+	assert_int_equal(weir_fdt_open(copy, blob_size, &cut), 0);
+	for (uint32_t offset = (uint32_t)blob_size - 15; offset; offset += 0x10000001) {
+		set32(copy + 16, offset); /* off_mem_rsvmap */
+		assert_int_equal(weir_fdt_open(copy, blob_size, &cut), 0);
+		assert_int_equal(weir_fdt_reservation(&cut, 0, &base, &size), -WEIR_EINVAL);
+		assert_int_equal(weir_fdt_reservation(&cut, UINT32_MAX, &base, &size),
+				 -WEIR_EINVAL);
+		if (offset > UINT32_MAX - 0x10000001)
+			break;
+	}
+	set32(copy, 0);
+	assert_int_equal(weir_fdt_size(copy), 0);
+	free(copy);
+}
+
 static void errors_say_where(void **state)
 {
 	struct bareweir bare;
@@ -538,6 +575,7 @@ int main(void)
 		cmocka_unit_test(interrupts),	     cmocka_unit_test(maps),
 		cmocka_unit_test(cut_off_anywhere),  cmocka_unit_test(damaged),
 		cmocka_unit_test(made_by_hand),	     cmocka_unit_test(errors_say_where),
+		cmocka_unit_test(reservations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,8 @@
  * 2.3.5 to 2.3.8 and 2.4; the maps are those of the bindings pci-iommu and pci-msi.
  */
 
-#include "firmware/fdt.h"
+#include <weir/fdt.h>
+#include <weir/sys.h>
 
 #define PCI_ADDRESS_CELLS 3
 #define PCI_SIZE_CELLS 2

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Flattened device trees: the blob, nodes, properties. fdt.h has the contract. */
 
-#include "firmware/fdt.h"
+#include <weir/fdt.h>
+#include <weir/sys.h>
 
 #define FDT_MAGIC 0xd00dfeedu
 #define FDT_FIRST_VERSION 16
 #define FDT_LAST_VERSION 17
 #define FDT_HEADER_SIZE_16 36
 #define FDT_HEADER_SIZE_17 40
+#define RESERVATION_SIZE 16
 
 enum { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_NOP = 4, FDT_END = 9 };
 
@@ -17,6 +19,7 @@ enum {
 	HEADER_TOTALSIZE = 4,
 	HEADER_OFF_STRUCT = 8,
 	HEADER_OFF_STRINGS = 12,
+	HEADER_OFF_RESERVATIONS = 16,
 	HEADER_VERSION = 20,
 	HEADER_LAST_COMPATIBLE = 24,
 	HEADER_SIZE_STRINGS = 32,
@@ -153,6 +156,8 @@ static int read_header(struct weir_fdt *fdt, size_t size)
 		return fail_at(fdt, HEADER_VERSION, "its version is neither 16 nor 17");
 	if (total < header)
 		return fail_at(fdt, HEADER_TOTALSIZE, "it is smaller than its header");
+	fdt->total = total;
+	fdt->reservations = load_be32(h + HEADER_OFF_RESERVATIONS);
 	fdt->structs = load_be32(h + HEADER_OFF_STRUCT);
 	fdt->strings = load_be32(h + HEADER_OFF_STRINGS);
 	fdt->strings_size = load_be32(h + HEADER_SIZE_STRINGS);
@@ -229,6 +234,28 @@ int weir_fdt_open(const void *blob, size_t size, struct weir_fdt *fdt)
 	fdt->blob = blob;
 	ret = read_header(fdt, size);
 	return ret ? ret : check_tokens(fdt);
+}
+
+size_t weir_fdt_size(const void *blob)
+{
+	const uint8_t *h = blob;
+
+	return load_be32(h + HEADER_MAGIC) == FDT_MAGIC ? load_be32(h + HEADER_TOTALSIZE) : 0;
+}
+
+int weir_fdt_reservation(struct weir_fdt *fdt, uint32_t index, uint64_t *base, uint64_t *size)
+{
+	uint64_t at = fdt->reservations + (uint64_t)index * RESERVATION_SIZE;
+	const uint8_t *entry;
+
+	if (!WEIR_IS_ALIGNED(at, 4) || at + RESERVATION_SIZE > fdt->total)
+		return fail_at(fdt, HEADER_OFF_RESERVATIONS,
+			       "its list of reserved memory runs out of it");
+	entry = fdt->blob + at;
+	*base = (uint64_t)load_be32(entry) << 32 | load_be32(entry + 4);
+	*size = (uint64_t)load_be32(entry + 8) << 32 | load_be32(entry + 12);
+	/* An entry of two zeroes ends the list. */
+	return *base || *size ? 0 : -WEIR_ENOENT;
 }
 
 /* ---- Nodes ------------------------------------------------------------------------------- */
@@ -474,18 +501,25 @@ int weir_fdt_fail(struct weir_fdt *fdt, const struct weir_fdt_node *node, const 
 	return -WEIR_EINVAL;
 }
 
-int weir_fdt_log(struct weir *weir, const struct weir_fdt *fdt)
+void weir_fdt_explain(const struct weir_fdt *fdt, char *buf, size_t size)
 {
 	char path[128];
 
 	if (!fdt->error_has_node) {
-		weir_log(weir, WEIR_LOG_ERR, "device tree: %s (byte %u)", fdt->error,
-			 fdt->error_offset);
-		return -WEIR_EINVAL;
+		weir_snprintf(buf, size, "%s (byte %u)", fdt->error, fdt->error_offset);
+		return;
 	}
 	weir_fdt_path(fdt, &fdt->error_node, path, sizeof(path));
-	weir_log(weir, WEIR_LOG_ERR, "device tree: %s: %s%s%s", path,
-		 fdt->error_property ? fdt->error_property : "", fdt->error_property ? ": " : "",
-		 fdt->error);
+	weir_snprintf(buf, size, "%s: %s%s%s", path,
+		      fdt->error_property ? fdt->error_property : "",
+		      fdt->error_property ? ": " : "", fdt->error);
+}
+
+int weir_fdt_log(struct weir *weir, const struct weir_fdt *fdt)
+{
+	char what[224];
+
+	weir_fdt_explain(fdt, what, sizeof(what));
+	weir_log(weir, WEIR_LOG_ERR, "device tree: %s", what);
 	return -WEIR_EINVAL;
 }

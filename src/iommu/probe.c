@@ -5,9 +5,9 @@
  * weir_fini(), when nobody else knows the machine.
  */
 
-#include "iommu/iommu.h"
+#include <weir/fdt.h>
 
-#include "firmware/fdt.h"
+#include "iommu/iommu.h"
 
 /* In the heap: together they are much of what a stack has. */
 struct scan {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Host bridges as the device tree describes them (binding pci-host-ecam-generic). TASK. */
 
-#include "pci/pci.h"
+#include <weir/fdt.h>
 
-#include "firmware/fdt.h"
+#include "pci/pci.h"
 
 #define ECAM_BUS_SIZE ((uint64_t)1 << WEIR_PCI_ECAM_BUS_SHIFT)
 

@@ -9,9 +9,9 @@
  * TASK, with weir_pci.lock held.
  */
 
-#include "pci/pci.h"
+#include <weir/fdt.h>
 
-#include "firmware/fdt.h"
+#include "pci/pci.h"
 
 /* What adding devices needs; only while scanning. From the heap, as it would crowd the stack. */
 struct scan {

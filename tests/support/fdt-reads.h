@@ -3,13 +3,13 @@
 #define FDT_READS_H
 
 /*
- * Every reader of firmware/fdt.h, on every node of a tree that nobody vouches for. What is read is
+ * Every reader of weir/fdt.h, on every node of a tree that nobody vouches for. What is read is
  * touched byte by byte, so that a sanitizer sees each. For the test and the fuzzer.
  */
 
 #include <stdlib.h>
 
-#include "firmware/fdt.h"
+#include <weir/fdt.h>
 
 static volatile uint32_t fdt_reads_sum;
 
@@ -70,6 +70,7 @@ static inline bool fdt_reads(const uint8_t *blob, size_t size)
 {
 	struct weir_fdt_node node;
 	struct weir_fdt fdt;
+	uint64_t base, length;
 	unsigned int count = 0;
 
 	if (weir_fdt_open(blob, size, &fdt)) {
@@ -77,6 +78,8 @@ static inline bool fdt_reads(const uint8_t *blob, size_t size)
 			abort();
 		return false;
 	}
+	for (uint32_t i = 0; !weir_fdt_reservation(&fdt, i, &base, &length); i++)
+		fdt_reads_sum += (uint32_t)(base + length);
 	weir_fdt_root(&fdt, &node);
 	do {
 		fdt_reads_node(&fdt, &node);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef WEIR_FIRMWARE_FDT_H
-#define WEIR_FIRMWARE_FDT_H
+#ifndef WEIR_FDT_H
+#define WEIR_FDT_H
 
 /*
  * A reader of flattened device trees (Devicetree Specification 0.4, chapter 5), versions 16 and 17.
+ * weir finds IOMMUs and host bridges with it; a host that has no reader of its own may use it too,
+ * before weir_init(): it needs nothing but the blob.
  *
  * The blob is not trusted. weir_fdt_open() reads all of it once: header, order of tokens, depth,
  * every name and property inside its block. Each reader after it checks bounds again and loads each
@@ -26,7 +28,11 @@
  * struct weir_fdt; any context.
  */
 
-#include <weir/sys.h>
+#include <weir/base.h>
+
+WEIR_BEGIN_DECLS
+
+struct weir;
 
 #define WEIR_FDT_MAX_DEPTH 24
 #define WEIR_FDT_MAX_IRQ_CELLS 8
@@ -42,6 +48,7 @@ struct weir_fdt {
 	uint32_t structs, structs_size; /* of the structure block */
 	uint32_t strings, strings_size;
 	uint32_t root; /* where the root begins in the structure block */
+	uint32_t total, reservations; /* bytes of the blob, and where its list of reservations is */
 	/*
 	 * The last -WEIR_EINVAL: what, and either at which node and property or at which byte of
 	 * the blob.
@@ -58,13 +65,26 @@ struct weir_fdt_prop {
 	uint32_t size;
 };
 
+/*
+ * What the header at `blob` (its first 40 bytes are read) says of the size of the whole; 0: no
+ * tree. For whoever was given a pointer alone; it is as good as who gave it.
+ */
+size_t weir_fdt_size(const void *blob);
 /* -WEIR_EINVAL; even then `fdt` can be given to weir_fdt_log(). `blob` is aligned to 4. */
 int weir_fdt_open(const void *blob, size_t size, struct weir_fdt *fdt);
-/* "device tree: /pcie@4010000000: ranges: ..." as an error in the log. Returns -WEIR_EINVAL. */
+/* "/pcie@4010000000: ranges: ..." into buf: what the last -WEIR_EINVAL was about. */
+void weir_fdt_explain(const struct weir_fdt *fdt, char *buf, size_t size);
+/* The same as an error in the log. Returns -WEIR_EINVAL. */
 int weir_fdt_log(struct weir *weir, const struct weir_fdt *fdt);
 /* Note an error that the caller found in a node's property (or NULL). Returns -WEIR_EINVAL. */
 int weir_fdt_fail(struct weir_fdt *fdt, const struct weir_fdt_node *node, const char *property,
 		  const char *what);
+
+/*
+ * The index-th entry of the memory reservation block (5.3): RAM that is somebody's. -WEIR_ENOENT:
+ * no more. -WEIR_EINVAL: the list runs out of the blob.
+ */
+int weir_fdt_reservation(struct weir_fdt *fdt, uint32_t index, uint64_t *base, uint64_t *size);
 
 /* ---- Nodes ------------------------------------------------------------------------------ */
 
@@ -146,5 +166,7 @@ int weir_fdt_map_id(struct weir_fdt *fdt, const struct weir_fdt_node *node, cons
 
 /* dma-coherent, its own or a bus's above it; the nearest of it and dma-noncoherent counts. */
 bool weir_fdt_is_coherent(const struct weir_fdt *fdt, const struct weir_fdt_node *node);
+
+WEIR_END_DECLS
 
 #endif
