@@ -181,8 +181,8 @@ static void doorbells(void **state)
 	add(&a, "a", 1, NULL);
 	add(&b, "b", 2, NULL);
 	for (unsigned int i = 0; i < 2; i++)
-		assert_int_equal(weir_device_msi_alloc(&a, 8, i, 0, &msi[i], &address[i]), 0);
-	assert_int_equal(weir_device_msi_alloc(&b, 9, 0, 0, &msi[2], &address[2]), 0);
+		assert_int_equal(weir_device_msi_alloc(&a, 0, 8, i, 0, &msi[i], &address[i]), 0);
+	assert_int_equal(weir_device_msi_alloc(&b, 0, 9, 0, 0, &msi[2], &address[2]), 0);
 	assert_int_equal(address[0], WEIR_MSI_WINDOW + FAKEPLAT_MSI_DOORBELL % PAGE);
 	assert_int_equal(address[1], address[0]);
 	assert_int_equal(address[2], address[0]);
@@ -223,9 +223,9 @@ static void doorbells(void **state)
 	weir_device_msi_free(&b, &msi[2]);
 	/* Failures give the message back. */
 	fake->fail_msi = 1;
-	assert_int_equal(weir_device_msi_alloc(&a, 8, 0, 0, &msi[0], &address[0]), -WEIR_ENOMEM);
+	assert_int_equal(weir_device_msi_alloc(&a, 0, 8, 0, 0, &msi[0], &address[0]), -WEIR_ENOMEM);
 	fakeiommu_knobs.fail_map = 1;
-	assert_int_equal(weir_device_msi_alloc(&a, 8, 0, 0, &msi[0], &address[0]), -WEIR_ENOMEM);
+	assert_int_equal(weir_device_msi_alloc(&a, 0, 8, 0, 0, &msi[0], &address[0]), -WEIR_ENOMEM);
 	assert_int_equal(fake->msis_in_use, 0);
 	assert_int_equal(weir_device_remove(&a), 0);
 	stop();
@@ -243,7 +243,7 @@ static void several_doorbells(void **state)
 	add(&a, "a", 1, NULL);
 	for (unsigned int i = 0; i < 4; i++) {
 		fake->msi_doorbell = 0x9000000 + i * PAGE;
-		assert_int_equal(weir_device_msi_alloc(&a, 8, i, 0, &msi[i], &address[i]), 0);
+		assert_int_equal(weir_device_msi_alloc(&a, 0, 8, i, 0, &msi[i], &address[i]), 0);
 		assert_int_equal(address[i], WEIR_MSI_WINDOW + i * PAGE);
 	}
 	assert_int_equal(weir_domain_alloc(&a, &domain), 0);
@@ -262,12 +262,12 @@ static void several_doorbells(void **state)
 	/* There is room for 256 pages in all. */
 	for (unsigned int i = 4; i < WEIR_MSI_WINDOW_PAGES; i++) {
 		fake->msi_doorbell = 0x9000000 + i * PAGE;
-		assert_int_equal(weir_device_msi_alloc(&a, 8, i, 0, &msi[4], &address[4]), 0);
+		assert_int_equal(weir_device_msi_alloc(&a, 0, 8, i, 0, &msi[4], &address[4]), 0);
 		assert_int_equal(address[4], WEIR_MSI_WINDOW + i * PAGE);
 		weir_device_msi_free(&a, &msi[4]);
 	}
 	fake->msi_doorbell = 0xa000000;
-	assert_int_equal(weir_device_msi_alloc(&a, 8, 0, 0, &msi[4], &address[4]), -WEIR_ENOSPC);
+	assert_int_equal(weir_device_msi_alloc(&a, 0, 8, 0, 0, &msi[4], &address[4]), -WEIR_ENOSPC);
 	assert_int_equal(fakeiommu_pages(a.dma), 0);
 	assert_int_equal(weir_device_remove(&a), 0);
 	stop();
@@ -283,7 +283,7 @@ static void doorbells_in_passthrough(void **state)
 	(void)state;
 	start(WEIR_MODE_PASSTHROUGH, 1);
 	add(&a, "a", 1, NULL);
-	assert_int_equal(weir_device_msi_alloc(&a, 8, 0, 0, &msi, &address), 0);
+	assert_int_equal(weir_device_msi_alloc(&a, 0, 8, 0, 0, &msi, &address), 0);
 	assert_int_equal(address, FAKEPLAT_MSI_DOORBELL);
 	/* What the device was told must stay right. */
 	assert_int_equal(weir_dma_set_mask(&a, SHORT_MASK), -WEIR_EBUSY);
@@ -292,7 +292,7 @@ static void doorbells_in_passthrough(void **state)
 	is_identity(&a, 1);
 	weir_device_msi_free(&a, &msi);
 	assert_int_equal(weir_domain_attach(domain, &a), 0);
-	assert_int_equal(weir_device_msi_alloc(&a, 8, 0, 0, &msi, &address), 0);
+	assert_int_equal(weir_device_msi_alloc(&a, 0, 8, 0, 0, &msi, &address), 0);
 	assert_true(door_is_open(1, address));
 	assert_int_equal(weir_domain_detach(domain, &a), -WEIR_EBUSY); /* and blocked */
 	assert_ptr_equal(fakeiommu[0]->stream[1], &fakeiommu[0]->blocked);
@@ -302,7 +302,7 @@ static void doorbells_in_passthrough(void **state)
 	is_identity(&a, 1);
 	weir_domain_free(domain);
 	assert_int_equal(weir_dma_set_mask(&a, SHORT_MASK), 0);
-	assert_int_equal(weir_device_msi_alloc(&a, 8, 0, 0, &msi, &address), 0);
+	assert_int_equal(weir_device_msi_alloc(&a, 0, 8, 0, 0, &msi, &address), 0);
 	assert_true(door_is_open(1, address));
 	assert_int_equal(weir_dma_set_mask(&a, ~0ull), -WEIR_EBUSY);
 	/* Not even while it is in another domain that translates. */
@@ -319,7 +319,7 @@ static void doorbells_in_passthrough(void **state)
 
 	start(WEIR_MODE_OFF, 1);
 	add(&b, "b", 1, NULL);
-	assert_int_equal(weir_device_msi_alloc(&b, 8, 0, 0, &msi_b, &address), 0);
+	assert_int_equal(weir_device_msi_alloc(&b, 0, 8, 0, 0, &msi_b, &address), 0);
 	assert_int_equal(address, FAKEPLAT_MSI_DOORBELL);
 	weir_device_msi_free(&b, &msi_b);
 	assert_int_equal(weir_device_remove(&b), 0);

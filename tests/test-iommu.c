@@ -461,7 +461,7 @@ static bool use_device(struct weir_device *dev)
 		unmap(dev, addr);
 	ok &= use_domain(dev);
 	ok &= !weir_dma_set_mask(dev, SHORT_MASK);
-	if (weir_device_msi_alloc(dev, 8, 0, 0, &msi, &address))
+	if (weir_device_msi_alloc(dev, 0, 8, 0, 0, &msi, &address))
 		return false;
 	weir_device_msi_free(dev, &msi);
 	return ok;

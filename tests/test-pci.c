@@ -158,6 +158,7 @@ static void numbers_and_names(void **state)
 		assert_int_equal(pdev->dev.nr_ids, conventional ? 2 : 1);
 		assert_int_equal(pdev->dev.ids[0].id, 0x8000 + own);
 		assert_int_equal(pdev->dev.ids[pdev->dev.nr_ids - 1].id, 0x8000 + last);
+		assert_int_equal(pdev->msi_controller, 99);
 		assert_int_equal(pdev->msi_id, 0x10000 + own);
 		assert_true(pdev->dev.coherent);
 		assert_int_equal(pdev->class_code, dev[i]->fn.desc.class_code);
@@ -511,6 +512,8 @@ static int driver_probe(struct weir_pci_dev *pdev, const struct weir_pci_id *id)
 	assert_int_equal(weir_pci_enable(pdev), 0);
 	weir_pci_set_master(pdev, true);
 	assert_int_equal(weir_pci_alloc_vectors(pdev, 1, 2), 2);
+	assert_int_equal(rig.fake->msi_controller, 99);
+	assert_int_equal(rig.fake->msi_device_id, 0x10000 + weir_pci_requester(pdev));
 	if (driver.leave_mapping) {
 		void *buf = weir_alloc(rig.weir, 4096, 0);
 

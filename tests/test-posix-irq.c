@@ -180,7 +180,7 @@ static int use_messages(void *arg)
 	doorbell = plat_mmio_map(s->machine, WEIR_MODEL_MACHINE_MSI_DOORBELL, 4);
 	check(doorbell);
 	for (cpu = 0; cpu < CPUS; cpu++) {
-		check((plat_msi_alloc(s->machine, 8, 0, cpu, &msi)) == 0);
+		check((plat_msi_alloc(s->machine, 0, 8, 0, cpu, &msi)) == 0);
 		check(msi.doorbell == WEIR_MODEL_MACHINE_MSI_DOORBELL);
 		check((plat_irq_connect(s->machine, msi.irq, WEIR_CPU_ANY, handle_on_cpu, s)) == 0);
 		plat_mmio_write32(doorbell, msi.data);
@@ -203,12 +203,12 @@ static int take_all_messages(void *arg)
 	unsigned int i;
 
 	for (i = 0; i < WEIR_ARRAY_SIZE(all); i++) {
-		check((plat_msi_alloc(s->machine, 8, i, 0, &all[i])) == 0);
+		check((plat_msi_alloc(s->machine, 0, 8, i, 0, &all[i])) == 0);
 		check(!i || all[i].data != all[i - 1].data);
 	}
-	check((plat_msi_alloc(s->machine, 8, i, 0, &more)) == -WEIR_ENOSPC);
+	check((plat_msi_alloc(s->machine, 0, 8, i, 0, &more)) == -WEIR_ENOSPC);
 	plat_msi_free(s->machine, &all[100]);
-	check((plat_msi_alloc(s->machine, 8, i, 0, &more)) == 0);
+	check((plat_msi_alloc(s->machine, 0, 8, i, 0, &more)) == 0);
 	check(more.irq == all[100].irq);
 	for (i = 0; i < WEIR_ARRAY_SIZE(all); i++)
 		plat_msi_free(s->machine, &all[i]);

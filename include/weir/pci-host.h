@@ -42,7 +42,7 @@ struct weir_pci_dev {
 	unsigned int nr_vectors;
 	unsigned int msix_offset;             /* of the capability; 0: none */
 	volatile void WEIR_IOMEM *msix_table;
-	uint32_t msi_id;                      /* device ID at the interrupt controller */
+	uint32_t msi_controller, msi_id;      /* phandle, and the device's ID there */
 };
 
 /** What a driver takes: fields of WEIR_PCI_ANY match all. vendor 0 ends a list. */

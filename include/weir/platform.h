@@ -259,12 +259,15 @@ struct weir_msi {
 };
 
 /**
- * Allocate one message for the device whose ID at the interrupt controller is `device_id` (its
- * requester ID, through `msi-map`), its `index`-th, to be taken by `cpu`.
- * -WEIR_ENOSPC: no vector left. -WEIR_EOPNOTSUPP: no MSI here. -WEIR_ENOMEM. Context: TASK.
+ * Allocate one message for a device, its `index`-th, to be taken by `cpu`. `controller` is the
+ * phandle of the interrupt controller that the device's messages go to, and `device_id` the
+ * device's ID there (its requester ID, both through `msi-map`); controller 0: nothing is said, and
+ * there is no more than one.
+ * -WEIR_ENOSPC: no vector left. -WEIR_EOPNOTSUPP: no messages here, or not to that controller.
+ * -WEIR_EINVAL: an ID beyond the controller's. -WEIR_ENOMEM. Context: TASK.
  */
-int plat_msi_alloc(void *plat, uint32_t device_id, unsigned int index, unsigned int cpu,
-		   struct weir_msi *msi);
+int plat_msi_alloc(void *plat, uint32_t controller, uint32_t device_id, unsigned int index,
+		   unsigned int cpu, struct weir_msi *msi);
 /** The handler was disconnected before. Context: TASK. */
 void plat_msi_free(void *plat, const struct weir_msi *msi);
 

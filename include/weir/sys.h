@@ -72,11 +72,13 @@ int weir_wait_done(struct weir *weir, struct weir_completion *completion, uint64
 
 /**
  * A message-signalled interrupt of `dev`: allocated from the platform, its doorbell mapped in the
- * device's domain. `address` is what the device must write to. Context: TASK.
+ * device's domain. `address` is what the device must write to; the rest is plat_msi_alloc()'s.
+ * Context: TASK.
  * Errors: plat_msi_alloc()'s, -WEIR_ENOMEM.
  */
-int weir_device_msi_alloc(struct weir_device *dev, uint32_t device_id, unsigned int index,
-			  unsigned int cpu, struct weir_msi *msi, weir_dma_t *address);
+int weir_device_msi_alloc(struct weir_device *dev, uint32_t controller, uint32_t device_id,
+			  unsigned int index, unsigned int cpu, struct weir_msi *msi,
+			  weir_dma_t *address);
 void weir_device_msi_free(struct weir_device *dev, const struct weir_msi *msi);
 
 WEIR_END_DECLS

@@ -187,13 +187,15 @@ static struct posix_irq *find_free_message_locked(struct posix_machine *machine)
 	return NULL;
 }
 
-int plat_msi_alloc(void *plat, uint32_t device_id, unsigned int index, unsigned int cpu,
-		   struct weir_msi *msi)
+int plat_msi_alloc(void *plat, uint32_t controller, uint32_t device_id, unsigned int index,
+		   unsigned int cpu, struct weir_msi *msi)
 {
 	struct posix_machine *machine = plat;
 	struct posix_irq *irq;
 
-	(void)device_id; /* the controller (a GICv2m frame) tells messages by their data alone */
+	/* There is one controller (a GICv2m frame), which tells messages by their data alone. */
+	(void)controller;
+	(void)device_id;
 	(void)index;
 	if (!cpu_is_valid(machine, cpu))
 		return -WEIR_EINVAL;

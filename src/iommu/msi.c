@@ -206,11 +206,12 @@ static int open_door(struct weir_group *group, weir_phys_t doorbell, weir_dma_t 
 	return ret;
 }
 
-int weir_device_msi_alloc(struct weir_device *dev, uint32_t device_id, unsigned int index,
-			  unsigned int cpu, struct weir_msi *msi, weir_dma_t *address)
+int weir_device_msi_alloc(struct weir_device *dev, uint32_t controller, uint32_t device_id,
+			  unsigned int index, unsigned int cpu, struct weir_msi *msi,
+			  weir_dma_t *address)
 {
 	struct weir *weir = dev->weir;
-	int ret = plat_msi_alloc(weir->plat, device_id, index, cpu, msi);
+	int ret = plat_msi_alloc(weir->plat, controller, device_id, index, cpu, msi);
 
 	if (ret)
 		return ret;

@@ -76,8 +76,9 @@ static int alloc_messages(struct weir_pci_dev *pdev, unsigned int max)
 	for (; pdev->nr_vectors < max; pdev->nr_vectors++) {
 		unsigned int i = pdev->nr_vectors;
 
-		ret = weir_device_msi_alloc(&pdev->dev, pdev->msi_id, i, i % cpus,
-					    &pdev->vectors[i].msi, &pdev->vectors[i].address);
+		ret = weir_device_msi_alloc(&pdev->dev, pdev->msi_controller, pdev->msi_id, i,
+					    i % cpus, &pdev->vectors[i].msi,
+					    &pdev->vectors[i].address);
 		if (ret)
 			break;
 	}

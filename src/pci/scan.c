@@ -275,16 +275,15 @@ static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_
 	return found < 0 ? found : count;
 }
 
-/* msi-map; without one the requester ID as it is. */
+/* msi-map; without one the requester ID as it is, and no word of a controller. */
 static __attribute__((noinline)) int read_msi_id(struct scan *scan, struct weir_pci_function *fn)
 {
-	uint32_t phandle;
 	uint16_t requester = weir_pci_requester(&fn->pdev);
 	int ret;
 
 	fn->pdev.msi_id = requester;
-	ret = weir_fdt_map_id(&scan->fdt, &scan->node, "msi-map", requester, &phandle,
-			      &fn->pdev.msi_id);
+	ret = weir_fdt_map_id(&scan->fdt, &scan->node, "msi-map", requester,
+			      &fn->pdev.msi_controller, &fn->pdev.msi_id);
 	return ret == -WEIR_ENOENT ? 0 : ret;
 }
 

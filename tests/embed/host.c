@@ -187,10 +187,11 @@ int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, uns
 	(void)irq;
 	return -WEIR_ENOENT;
 }
-int plat_msi_alloc(void *plat, uint32_t device_id, unsigned int index, unsigned int cpu,
-		   struct weir_msi *msi)
+int plat_msi_alloc(void *plat, uint32_t controller, uint32_t device_id, unsigned int index,
+		   unsigned int cpu, struct weir_msi *msi)
 {
 	(void)plat;
+	(void)controller;
 	(void)device_id;
 	(void)index;
 	(void)cpu;

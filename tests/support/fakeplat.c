@@ -670,15 +670,16 @@ int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, uns
 	return *irq < FAKEPLAT_MSI_FIRST ? 0 : -WEIR_ENOENT;
 }
 
-int plat_msi_alloc(void *plat, uint32_t device_id, unsigned int index, unsigned int cpu,
-		   struct weir_msi *msi)
+int plat_msi_alloc(void *plat, uint32_t controller, uint32_t device_id, unsigned int index,
+		   unsigned int cpu, struct weir_msi *msi)
 {
 	struct fakeplat *fake = plat;
 
-	(void)device_id;
 	(void)index;
 	(void)cpu;
 	task_only("plat_msi_alloc()");
+	fake->msi_controller = controller;
+	fake->msi_device_id = device_id;
 	if (fake->fail_msi && !--fake->fail_msi)
 		return -WEIR_ENOMEM;
 	for (unsigned int i = 0; i < fake->msi_limit; i++) {
