@@ -293,7 +293,7 @@ static void blocked_is_recorded(void **state)
 	iommu->ops->domain_free(domain);
 }
 
-static void check_table(uint32_t idr0, uint32_t sid_bits, uint64_t ids, bool grows)
+static void check_table(uint32_t idr0, bool linear, uint32_t sid_bits, uint64_t ids, bool grows)
 {
 	struct weir_domain *domain;
 	uint64_t pages;
@@ -301,6 +301,7 @@ static void check_table(uint32_t idr0, uint32_t sid_bits, uint64_t ids, bool gro
 	start();
 	*fakesmmu_reg(&smmu, 0x0) = idr0;
 	*fakesmmu_reg(&smmu, 0x4) = (0x02730010 & ~63u) | sid_bits;
+	weir.options.linear_stream_table = linear;
 	assert_int_equal(probe(), 0);
 	domain = new_domain();
 	assert_int_equal(map(domain, 0, MIB(1), KIB(4), RW), 0);
@@ -323,13 +324,15 @@ static void check_table(uint32_t idr0, uint32_t sid_bits, uint64_t ids, bool gro
 static void tables_of_all_sizes(void **state)
 {
 	(void)state;
-	check_table(0x0d44101b, 16, 1 << 16, true);
-	check_table(0x0d44101b, 9, 1 << 9, true);
-	check_table(0x0d44101b, 8, 1 << 8, false);
-	check_table(0x0d44101b, 32, 1 << 25, true);
-	check_table(0x0544101b, 16, 1 << 16, false);
-	check_table(0x0544101b, 20, 1 << 16, false);
-	check_table(0x0544101b, 1, 2, false);
+	check_table(0x0d44101b, false, 16, 1 << 16, true);
+	check_table(0x0d44101b, false, 9, 1 << 9, true);
+	check_table(0x0d44101b, false, 8, 1 << 8, false);
+	check_table(0x0d44101b, false, 32, 1 << 25, true);
+	/* Asked for a linear one. */
+	check_table(0x0d44101b, true, 16, 1 << 16, false);
+	check_table(0x0544101b, false, 16, 1 << 16, false);
+	check_table(0x0544101b, false, 20, 1 << 16, false);
+	check_table(0x0544101b, false, 1, 2, false);
 }
 
 static void no_memory_to_grow(void **state)

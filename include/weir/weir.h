@@ -70,6 +70,12 @@ struct weir_options {
 	unsigned int event_queue_entries, command_queue_entries;
 
 	/**
+	 * For tests, and for hardware whose two-level stream tables cannot be trusted: a linear one
+	 * (Arm SMMUv3; at most 16 bits of stream ID).
+	 */
+	bool linear_stream_table;
+
+	/**
 	 * For tests: each allocation from the heap is pages of its own, so that a platform that
 	 * fails the Nth call of plat_pages_alloc() reaches every allocation there is. Wasteful.
 	 */

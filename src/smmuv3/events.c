@@ -247,6 +247,12 @@ static void handle_errors_locked(struct weir_smmuv3 *smmu)
 				 errors[i].text);
 	}
 	active &= known;
+	/*
+	 * 7.5: records were lost. QEMU's SMMU says so in place of 7.4's flag when its queue is
+	 * full.
+	 */
+	if (active & (uint32_t)WEIR_SMMU_GERROR_EVENTQ_ABT_ERR)
+		weir_stat_add(smmu->iommu.weir, WEIR_STAT_EVENT_OVERFLOWS, 1);
 	if (active & (uint32_t)WEIR_SMMU_GERROR_CMDQ_ERR) {
 		if (__atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
 			active &= (uint32_t)~WEIR_SMMU_GERROR_CMDQ_ERR;

@@ -78,7 +78,8 @@ int weir_smmuv3_strtab_init(struct weir_smmuv3 *smmu)
 {
 	smmu->strtab.word1 = common_word1(smmu);
 	/* 6.3.25 recommends a linear table where one second-level table would hold all. */
-	if (smmu->features.two_level && smmu->features.sid_bits > SPLIT)
+	if (smmu->features.two_level && smmu->features.sid_bits > SPLIT &&
+	    !smmu->iommu.weir->options.linear_stream_table)
 		return init_two_level(smmu);
 	return init_linear(smmu);
 }
