@@ -19,9 +19,8 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <openssl/evp.h>
 
-#include "tool.h"
+#include "jobworld.h"
 #include "stack.h"
 
 struct outcome {
@@ -39,17 +38,18 @@ static bool count_fault(void *arg, const struct weir_fault *fault)
 	return true;
 }
 
-static void run_job(struct stack *s, struct outcome *o)
+static int run_job(void *stack)
 {
-	const struct run_options options = { .queue_depth = 4, .block_size = 16384, .cpus = 2 };
-	struct run_report report = { .options = &options };
-	unsigned char expected[SHA256_SIZE];
+	const struct job_options options = { .queue_depth = 4, .block_size = 16384, .cpus = 2 };
+	struct stack *s = stack;
+	struct outcome *o = s->options.fault_arg;
+	struct job_result result;
+	struct jobworld w;
 
-	o->error = job_read(s->machine, s->weir, s->ctrl, s->disk_size, &report);
-	if (o->error)
-		return;
-	EVP_Digest(s->disk, s->disk_size, expected, NULL, EVP_sha256(), NULL);
-	o->right = !report.read_errors && !memcmp(expected, report.got, SHA256_SIZE);
+	jobworld_init(&w, s);
+	o->error = job_read(s->weir, s->ctrl, s->disk_size, &options, &w.world, &result);
+	o->right = !result.read_errors && w.bytes == s->disk_size && !w.wrong;
+	return 0;
 }
 
 static struct outcome one_run(uint64_t fail, bool onwards, enum weir_mode mode)
@@ -71,7 +71,7 @@ static struct outcome one_run(uint64_t fail, bool onwards, enum weir_mode mode)
 	assert_int_equal(stack_make(&s, &options), 0);
 	o.error = stack_call(&s, stack_up);
 	if (!o.error)
-		run_job(&s, &o);
+		stack_call(&s, run_job);
 	o.calls = posix_alloc_calls(s.machine);
 	assert_int_equal(stack_call(&s, stack_down), 0);
 	if (s.live_mappings || s.leaked_pages)

@@ -37,7 +37,7 @@
 struct
 try {
 	uint64_t addr; /* aligned to 8, write flag in bit 0 */
-	enum target target;
+	enum job_target target;
 };
 
 struct mapping {
@@ -56,11 +56,12 @@ struct kind {
 struct assault {
 	struct posix_machine *machine;
 	struct weir *weir;
-	struct run_report *report;
+	struct rogue_report *report;
 	struct weir_pci_dev *pdev;
 	volatile void __iomem *regs;
 	struct weir_completion done;
-	bool translated;
+	bool strict;	 /* what the user asked for ... */
+	bool translated; /* ... and what came of it */
 
 	struct mapping *unmapped, *read_only, *neighbours;
 	struct page **victims;
@@ -252,7 +253,7 @@ static int take_free_memory(struct assault *a)
 
 static void check_memory(struct assault *a)
 {
-	struct run_report *r = a->report;
+	struct rogue_report *r = a->report;
 
 	for (uint64_t i = 0; i < a->ram_pages; i++) {
 		struct page *page = phys_to_page(WEIR_MODEL_MACHINE_RAM_BASE + (i << PAGE_SHIFT));
@@ -265,7 +266,7 @@ static void check_memory(struct assault *a)
 		uint64_t phys = a->tries[i].addr & ~7ull;
 		uint64_t page = (phys - WEIR_MODEL_MACHINE_RAM_BASE) >> PAGE_SHIFT;
 
-		if (!(a->tries[i].addr & 1) || a->tries[i].target != TARGET_NEVER ||
+		if (!(a->tries[i].addr & 1) || a->tries[i].target != JOB_TARGET_NEVER ||
 		    a->is_ours[page])
 			continue;
 		/* A page of the stack's: it may be written at this moment. */
@@ -328,17 +329,17 @@ static bool has_right(const struct assault *a, uint64_t addr)
 	return contains(a->live, a->nr_live, addr);
 }
 
-static void add(struct assault *a, uint64_t page_addr, bool write, enum target target)
+static void add(struct assault *a, uint64_t page_addr, bool write, enum job_target target)
 {
 	uint64_t addr = page_addr + (next_random(a) & (PAGE_SIZE - 8));
 
-	if (a->nr_tries == a->room || (target != TARGET_READ_ONLY && has_right(a, addr)))
+	if (a->nr_tries == a->room || (target != JOB_TARGET_READ_ONLY && has_right(a, addr)))
 		return;
 	a->tries[a->nr_tries++] = (struct try){ .addr = addr | write, .target = target };
 	a->report->tries[target]++;
 }
 
-static void add_both(struct assault *a, uint64_t page_addr, enum target target)
+static void add_both(struct assault *a, uint64_t page_addr, enum job_target target)
 {
 	add(a, page_addr, false, target);
 	add(a, page_addr, true, target);
@@ -349,9 +350,9 @@ static void add_memory(struct assault *a)
 	for (uint64_t i = 0; i < a->ram_pages; i++) {
 		uint64_t phys = WEIR_MODEL_MACHINE_RAM_BASE + (i << PAGE_SHIFT);
 
-		add(a, phys, false, TARGET_NEVER);
+		add(a, phys, false, JOB_TARGET_NEVER);
 		if (a->translated || a->is_ours[i])
-			add(a, phys, true, TARGET_NEVER);
+			add(a, phys, true, JOB_TARGET_NEVER);
 		else
 			a->report->writes_spared++;
 	}
@@ -372,12 +373,12 @@ static void plan(struct assault *a)
 {
 	list_pages(a);
 	for (unsigned int i = 0; i < UNMAPPED_PAGES; i++)
-		add_both(a, a->unmapped[i].addr, TARGET_UNMAPPED);
+		add_both(a, a->unmapped[i].addr, JOB_TARGET_UNMAPPED);
 	for (unsigned int i = 0; i < READ_ONLY_PAGES; i++)
-		add(a, a->read_only[i].addr, true, TARGET_READ_ONLY);
+		add(a, a->read_only[i].addr, true, JOB_TARGET_READ_ONLY);
 	for (unsigned int i = 0; i < NEIGHBOUR_BLOCKS; i++) {
-		add_both(a, a->neighbours[i].addr - PAGE_SIZE, TARGET_NEIGHBOUR);
-		add_both(a, a->neighbours[i].addr + PAGE_SIZE, TARGET_NEIGHBOUR);
+		add_both(a, a->neighbours[i].addr - PAGE_SIZE, JOB_TARGET_NEIGHBOUR);
+		add_both(a, a->neighbours[i].addr + PAGE_SIZE, JOB_TARGET_NEIGHBOUR);
 	}
 	add_memory(a);
 	shuffle(a);
@@ -395,7 +396,7 @@ static bool same_kind(const struct kind *a, const struct kind *b)
 static bool on_fault(void *arg, const struct weir_fault *fault)
 {
 	struct assault *a = arg;
-	struct run_report *r = a->report;
+	struct rogue_report *r = a->report;
 	struct kind kind = { .reason = fault->reason,
 			     .write = fault->write,
 			     .was_mapped = contains(a->gone, UNMAPPED_PAGES, fault->address),
@@ -480,6 +481,20 @@ static int send(struct assault *a, size_t from, unsigned int count)
 	return weir_wait_done(a->weir, &a->done, 30000000000ull);
 }
 
+static void count_attempts(struct assault *a)
+{
+	struct rogue_report *r = a->report;
+	struct weir_model_rogue_stats rogue;
+
+	weir_model_rogue_get_stats(weir_model_machine_rogue(posix_models(a->machine)), &rogue);
+	r->attempts = rogue.attempts;
+	r->reads = rogue.reads;
+	r->writes = rogue.writes;
+	r->blocked = rogue.blocked;
+	r->aborted = rogue.aborted;
+	r->hits = rogue.hits;
+}
+
 static int loose(struct assault *a)
 {
 	uint64_t overflows0, overflows, lost0 = events_lost(a);
@@ -502,8 +517,7 @@ static int loose(struct assault *a)
 	a->report->events = events_received(a, &overflows) - events0;
 	a->report->events_lost = events_lost(a) - lost0;
 	a->report->overflows = overflows - overflows0;
-	weir_model_rogue_get_stats(weir_model_machine_rogue(posix_models(a->machine)),
-				   &a->report->rogue);
+	count_attempts(a);
 	return ret;
 }
 
@@ -533,8 +547,7 @@ static int attack_task(void *arg)
 
 	if (ret)
 		return ret;
-	a->translated = weir_device_dma_domain(&a->pdev->dev) &&
-			a->report->options->mode == WEIR_MODE_STRICT;
+	a->translated = weir_device_dma_domain(&a->pdev->dev) && a->strict;
 	ret = map_all(a);
 	if (!ret)
 		ret = take_free_memory(a);
@@ -548,16 +561,18 @@ static int attack_task(void *arg)
 	return ret;
 }
 
-int attack(struct posix_machine *machine, struct weir *weir, struct run_report *report)
+int attack(struct posix_machine *machine, struct weir *weir, const struct run_options *options,
+	   struct rogue_report *report)
 {
-	struct assault a = {
-		.machine = machine, .weir = weir, .report = report, .random = report->options->seed
-	};
+	struct assault a = { .machine = machine,
+			     .weir = weir,
+			     .report = report,
+			     .strict = options->mode == WEIR_MODE_STRICT,
+			     .random = options->seed };
 	int ret = prepare(&a);
 
 	if (!ret)
 		ret = posix_call(machine, 0, attack_task, &a);
-	report->attacked = true;
 	free(a.unmapped);
 	free(a.read_only);
 	free(a.neighbours);

@@ -190,8 +190,8 @@ bool image_failed(const char *what, const char *path)
 	if (image_stopped)
 		return false;
 	end_progress();
-	complain("cannot make the disk image: %s '%s': %s%s; or pass --image FILE", what, path,
-		 strerror(error),
+	complain("cannot make the disk image: %s '%s': %s%s; or use another: weir run --image FILE",
+		 what, path, strerror(error),
 		 error == ENOSPC || error == EDQUOT ? ": about 200 MiB are needed there" : "");
 	return false;
 }
@@ -272,8 +272,9 @@ static bool make(const char *dir, const char *path)
 	bool ok;
 
 	if (access(WEIR_SOURCE_ROOT "/meson.build", R_OK)) {
-		complain("the source tree '%s' that the disk image is made of is not there: pass "
-			 "--image FILE", WEIR_SOURCE_ROOT);
+		complain("the source tree '%s' that the disk image is made of is not there: use "
+			 "another: weir run --image FILE",
+			 WEIR_SOURCE_ROOT);
 		return false;
 	}
 	catch_signals(saved);
@@ -336,8 +337,8 @@ static char *cache_folder(void)
 	else if (home && home[0] == '/')
 		ret = asprintf(&path, "%s/.cache/weir", home);
 	else
-		complain("no place for the disk image: set HOME or XDG_CACHE_HOME, or pass --image "
-			 "FILE");
+		complain("no place for the disk image: set HOME or XDG_CACHE_HOME, or use "
+			 "another: weir run --image FILE");
 	return ret > 0 ? path : NULL;
 }
 

@@ -25,7 +25,7 @@ extern volatile sig_atomic_t image_stopped;
 /* Percent done, on a terminal. */
 void image_progress(unsigned int percent);
 
-/* "weir: cannot make the disk image: WHAT 'PATH': errno; pass --image FILE". Gives false. */
+/* "weir: cannot make the disk image: WHAT 'PATH': errno; or use another ...". Gives false. */
 bool image_failed(const char *what, const char *path);
 
 /*

@@ -4,22 +4,30 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tool.h"
 
 static int run_command(int argc, char **argv);
+static int image_command(int argc, char **argv);
 static int help_command(int argc, char **argv);
+static void image_help(void);
+static void overview(void);
 
 struct command {
 	const char *name;
 	int (*fn)(int argc, char **argv);
+	void (*help)(void);
 	const char *summary;
 };
 
 static const struct command commands[] = {
-	{ "run", run_command, "a driver reads a whole disk image through an SMMUv3, in a process" },
-	{ "help", help_command, "this list; 'weir help run': the options of 'weir run'" },
+	{ "run", run_command, options_help,
+	  "a driver reads a whole disk image through an SMMUv3, in a process" },
+	{ "image", image_command, image_help,
+	  "make the disk image that 'weir run' reads, and say where it is" },
+	{ "help", help_command, overview, "this list; 'weir help run': the options of 'weir run'" },
 };
 
 void complain(const char *format, ...)
@@ -47,6 +55,19 @@ static void overview(void)
 	     "  weir --version\n"
 	     "\n"
 	     "Exit status: 0 all is well, 1 it is not, 2 wrong usage or input. See weir(1).");
+}
+
+static void image_help(void)
+{
+	puts("Usage: weir image\n"
+	     "\n"
+	     "Make the disk image that 'weir run' reads when none is named, if it is not\n"
+	     "there, and print its path. It is an ext4 file system of weir's source tree, in\n"
+	     "the user's cache.\n"
+	     "\n"
+	     "  -h, --help         this text\n"
+	     "\n"
+	     "Exit status: 0 it is there, 2 it could not be made. See weir(1).");
 }
 
 static const struct command *find(const char *name)
@@ -93,16 +114,16 @@ static int unknown(const char *name)
 
 static int help_command(int argc, char **argv)
 {
+	const struct command *command;
+
 	if (argc > 2) {
 		complain("help takes one command at most: 'weir help' lists them");
 		return EXIT_USAGE;
 	}
-	if (argc == 2 && !find(argv[1]))
+	command = find(argc == 2 ? argv[1] : "help");
+	if (!command)
 		return unknown(argv[1]);
-	if (argc == 2 && !strcmp(argv[1], "run"))
-		options_help();
-	else
-		overview();
+	command->help();
 	return EXIT_WELL;
 }
 
@@ -116,6 +137,32 @@ static int run_command(int argc, char **argv)
 	return run(&options);
 }
 
+static bool wants_help(const char *option)
+{
+	return !strcmp(option, "--help") || !strcmp(option, "-h");
+}
+
+static int image_command(int argc, char **argv)
+{
+	char *path;
+
+	if (argc > 1 && wants_help(argv[1])) {
+		image_help();
+		return EXIT_WELL;
+	}
+	if (argc > 1) {
+		complain("%s '%s': 'weir image' takes none but --help",
+			 argv[1][0] == '-' ? "unknown option" : "unexpected", argv[1]);
+		return EXIT_USAGE;
+	}
+	path = image_default();
+	if (!path)
+		return EXIT_USAGE;
+	puts(path);
+	free(path);
+	return EXIT_WELL;
+}
+
 static int dispatch(int argc, char **argv)
 {
 	const struct command *command;
@@ -124,7 +171,7 @@ static int dispatch(int argc, char **argv)
 		complain("no command given: try 'weir run', or 'weir help'");
 		return EXIT_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+	if (wants_help(argv[1]))
 		return help_command(1, argv);
 	if (!strcmp(argv[1], "--version")) {
 		puts("weir " WEIR_VERSION);

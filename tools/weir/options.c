@@ -11,12 +11,12 @@
 
 #include "tool.h"
 
-#define DEPTH_MAX 1023u             /* slots of a queue pair of the driver */
-#define BLOCK_MAX (2u << 20)        /* most that one command of the driver moves */
+#define DEPTH_MAX 1023u	     /* slots of a queue pair of the driver */
+#define BLOCK_MAX (2u << 20) /* most that one command of the driver moves */
 #define CPUS_MAX 16u
 #define EVENTS_MIN 4u
-#define EVENTS_MAX (1u << 19)       /* IHI 0070, 6.3.2: SMMU_IDR1.EVENTQS is at most 19 */
-#define BUFFERS_MAX (4ull << 30)    /* all buffers in flight together */
+#define EVENTS_MAX (1u << 19)	 /* IHI 0070, 6.3.2: SMMU_IDR1.EVENTQS is at most 19 */
+#define BUFFERS_MAX (4ull << 30) /* all buffers in flight together */
 
 enum {
 	OPT_IMAGE = 256,
@@ -51,9 +51,7 @@ static const struct option long_options[] = {
 static const struct run_options defaults = {
 	.smmu = true,
 	.mode = WEIR_MODE_STRICT,
-	.queue_depth = 32,
-	.block_size = 65536,
-	.cpus = 2,
+	.job = { .cpus = 2, .queue_depth = 32, .block_size = 65536 },
 	.event_queue = 8192,
 };
 
@@ -195,11 +193,11 @@ static int parse_option(int option, const char *value, struct run_options *optio
 	case OPT_MODE:
 		return parse_mode(value, &options->mode);
 	case OPT_QUEUE_DEPTH:
-		return parse_count("queue-depth", value, DEPTH_MAX, &options->queue_depth);
+		return parse_count("queue-depth", value, DEPTH_MAX, &options->job.queue_depth);
 	case OPT_BLOCK_SIZE:
-		return parse_block_size(value, &options->block_size);
+		return parse_block_size(value, &options->job.block_size);
 	case OPT_CPUS:
-		return parse_count("cpus", value, CPUS_MAX, &options->cpus);
+		return parse_count("cpus", value, CPUS_MAX, &options->job.cpus);
 	case OPT_SEED:
 		return parse_seed(value, options);
 	case OPT_EVENT_QUEUE:
@@ -224,15 +222,15 @@ static int refuse(int why, const char *given)
 	return EXIT_USAGE;
 }
 
-static int check_together(const struct run_options *options)
+static int check_together(const struct job_options *job)
 {
-	uint64_t buffers = (uint64_t)options->cpus * options->queue_depth * options->block_size;
+	uint64_t buffers = (uint64_t)job->cpus * job->queue_depth * job->block_size;
 
 	if (buffers <= BUFFERS_MAX)
 		return 0;
 	complain("--cpus %u x --queue-depth %u x --block-size %u: %" PRIu64
 		 " MiB of buffers, more than 4096: lower one of them",
-		 options->cpus, options->queue_depth, options->block_size, buffers >> 20);
+		 job->cpus, job->queue_depth, job->block_size, buffers >> 20);
 	return EXIT_USAGE;
 }
 
@@ -256,8 +254,9 @@ int options_parse(int argc, char **argv, struct run_options *options)
 	}
 	if (optind < argc) {
 		complain("unexpected '%s': the image is given as --image FILE; 'weir run --help' "
-			 "lists the options", argv[optind]);
+			 "lists the options",
+			 argv[optind]);
 		return EXIT_USAGE;
 	}
-	return check_together(options);
+	return check_together(&options->job);
 }

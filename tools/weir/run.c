@@ -15,11 +15,12 @@
 
 struct session {
 	const struct run_options *options;
-	struct run_report *report;
+	const char *image;
+	struct run_report report;
+	struct rogue_report rogue;
 	struct posix_machine *machine;
 	struct weir *weir;
 	struct nvme_ctrl *ctrl;
-	struct weir_model_smmuv3_stats smmu;
 	int fd;
 	uint64_t size;
 	void *tree; /* of --device-tree, or NULL */
@@ -27,6 +28,7 @@ struct session {
 	unsigned int quiet;  /* atomic: bring-up; the first error is kept instead of printed */
 	unsigned int errors; /* atomic */
 	char first_error[256];
+	char title[128];
 };
 
 static void log_line(void *opaque, enum weir_level level, const char *line)
@@ -65,11 +67,12 @@ static int disk_read(void *opaque, uint64_t offset, void *buf, size_t len)
 static int build_machine(struct session *s)
 {
 	const struct run_options *o = s->options;
-	uint64_t buffers = (uint64_t)o->cpus * o->queue_depth * ((o->block_size + 4095u) & ~4095u);
+	uint64_t buffers =
+		(uint64_t)o->job.cpus * o->job.queue_depth * ((o->job.block_size + 4095u) & ~4095u);
 	struct posix_options px = {
 		.runner = o->seeded ? POSIX_SEEDED : POSIX_THREADED,
 		.seed = o->seed,
-		.cpus = o->cpus,
+		.cpus = o->job.cpus,
 		.ram_size = (256ull << 20) + ((buffers + 0xfffff) & ~0xfffffull),
 		.log = log_line,
 		.log_opaque = s,
@@ -77,7 +80,7 @@ static int build_machine(struct session *s)
 			.smmu = o->smmu,
 			.has_disk = true,
 			.nvme = { .disk = { .read = disk_read, .opaque = s, .size = s->size },
-				  .mdts = 9, .max_queues = o->cpus, .seed = o->seed },
+				  .mdts = 9, .max_queues = o->job.cpus, .seed = o->seed },
 			.has_rogue = o->rogue,
 		},
 	};
@@ -106,7 +109,7 @@ static int find_disk(struct session *s)
 	if (!s->ctrl)
 		return -ENODEV;
 	nvme_get_info(s->ctrl, &info);
-	snprintf(s->report->disk, sizeof(s->report->disk), "%s", info.model);
+	snprintf(s->report.disk, sizeof(s->report.disk), "%s", info.model);
 	return 0;
 }
 
@@ -114,7 +117,7 @@ static int find_disk(struct session *s)
 static int take_down(void *arg)
 {
 	struct session *s = arg;
-	struct weir_stats *stats = &s->report->stats;
+	struct weir_stats *stats = &s->report.stats;
 	int ret = 0;
 
 	if (!s->weir)
@@ -122,7 +125,7 @@ static int take_down(void *arg)
 	weir_pci_unregister_driver(s->weir, &weir_nvme_driver);
 	weir_pci_remove_all(s->weir);
 	weir_get_stats(s->weir, stats);
-	s->report->live_mappings = stats->live_mappings;
+	s->report.live_mappings = stats->live_mappings;
 	ret = weir_fini(s->weir);
 	if (!ret) {
 		s->weir = NULL;
@@ -137,7 +140,7 @@ static int bring_up(void *arg)
 	const struct run_options *o = s->options;
 	struct weir_options options = {
 		.plat = s->machine,
-		.cpus = o->cpus,
+		.cpus = o->job.cpus,
 		.mode = o->mode,
 		.iommu_drivers = iommu_drivers,
 		.log_level = WEIR_LOG_WARN,
@@ -166,15 +169,83 @@ static int bring_up(void *arg)
 	return ret;
 }
 
+/* ---- The report ------------------------------------------------------------------------- */
+
+#define WIDTH 80
+
+/* A line with the path, cut in its middle where it would not fit. */
+static void make_title(struct session *s)
+{
+	static const char command[] = "weir run: ";
+	int room = WIDTH - (int)strlen(command) - 1, head = room / 3;
+	size_t len = strlen(s->image);
+
+	if (len <= (size_t)room)
+		snprintf(s->title, sizeof(s->title), "%s%s", command, s->image);
+	else
+		snprintf(s->title, sizeof(s->title), "%s%.*s...%s", command, head, s->image,
+			 s->image + len - (size_t)(room - head - 3));
+	s->report.title = s->title;
+}
+
+/* What is known before anything has happened. */
+static void prepare_report(struct session *s)
+{
+	const struct run_options *o = s->options;
+	struct run_report *r = &s->report;
+
+	make_title(s);
+	r->options = o->job;
+	r->mode = o->mode;
+	r->smmu = o->smmu;
+	r->seeded = r->virtual_time = o->seeded;
+	r->seed = o->seed;
+	r->has_models = true;
+}
+
+static void write_text(void *opaque, const char *text)
+{
+	fputs(text, opaque);
+}
+
+static bool colours(void)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && !(no && *no);
+}
+
+/* The exit status. */
+static int tell(const struct session *s)
+{
+	const struct report_out out = { write_text, stdout, colours() };
+	struct run_problems problems;
+
+	report_judge(&s->report, &problems);
+	if (s->options->json) {
+		report_json(s->options, s->image, &s->report, &problems);
+	} else {
+		report_text(&out, &s->report);
+		report_rogue(&out, &s->report);
+		report_verdict(&out, &problems);
+	}
+	return problems.count ? EXIT_NOT_WELL : EXIT_WELL;
+}
+
 /* ---- The whole -------------------------------------------------------------------------- */
 
 static void collect(struct session *s)
 {
-	struct run_report *r = s->report;
+	struct run_report *r = &s->report;
 	struct weir_model_smmuv3 *smmu = weir_model_machine_smmu(posix_models(s->machine));
+	struct weir_model_smmuv3_stats stats;
 
-	if (smmu)
-		weir_model_smmuv3_get_stats(smmu, &r->smmu);
+	if (smmu) {
+		weir_model_smmuv3_get_stats(smmu, &stats);
+		r->walks = stats.walks;
+		r->tlb_lookups = stats.tlb_lookups;
+		r->tlb_hits = stats.tlb_hits;
+	}
 	r->leaked_pages = posix_pages_in_use(s->machine);
 	if (s->options->seeded)
 		r->digest = posix_trace_digest(s->machine);
@@ -194,13 +265,14 @@ static int explain(const struct session *s, int ret)
 
 static void work(struct session *s)
 {
-	struct run_report *r = s->report;
-	int ret = job_read(s->machine, s->weir, s->ctrl, s->size, r);
+	struct run_report *r = &s->report;
+	int ret = read_disk(s->machine, s->weir, s->ctrl, s->size, r);
 
 	if (ret)
 		complain("reading the disk ended early: %s", strerror(-ret));
 	if (!ret && s->options->rogue) {
-		ret = attack(s->machine, s->weir, r);
+		r->rogue = &s->rogue;
+		ret = attack(s->machine, s->weir, s->options, &s->rogue);
 		if (ret)
 			complain("the rogue could not be loosed: %s", strerror(-ret));
 	}
@@ -215,7 +287,7 @@ static void work(struct session *s)
 /* With the machine there: bring-up, work, report. The exit status. */
 static int run_on(struct session *s)
 {
-	struct run_report *r = s->report;
+	struct run_report *r = &s->report;
 	int ret;
 
 	__atomic_store_n(&s->quiet, 1, __ATOMIC_RELEASE);
@@ -226,26 +298,23 @@ static int run_on(struct session *s)
 	work(s);
 	if (!image_digest(s->fd, s->size, r->expected))
 		return EXIT_NOT_WELL;
-	r->verified = !r->failed && r->bytes == s->size && !r->read_errors &&
+	r->has_expected = true;
+	r->verified = !r->failed && r->job.bytes == s->size && !r->job.read_errors &&
 		      !memcmp(r->expected, r->got, SHA256_SIZE);
-	if (s->options->json)
-		report_json(r);
-	else
-		report_text(r);
-	return report_status(r);
+	return tell(s);
 }
 
 int run(const struct run_options *options)
 {
-	struct run_report report = { .options = options };
-	struct session s = { .options = options, .report = &report, .fd = -1 };
+	struct session s = { .options = options, .fd = -1 };
 	char *made = options->image ? NULL : image_default();
 	int status = EXIT_USAGE;
 
-	report.image = options->image ? options->image : made;
-	if (!report.image)
+	s.image = options->image ? options->image : made;
+	if (!s.image)
 		return EXIT_USAGE;
-	s.fd = image_open(report.image, &s.size);
+	prepare_report(&s);
+	s.fd = image_open(s.image, &s.size);
 	if (s.fd < 0)
 		goto out;
 	if (options->device_tree) {

@@ -3,23 +3,24 @@
 #define WEIR_TOOL_H
 
 /*
- * The weir command: what its files are to each other.
+ * The weir command: what its files are to each other. The job itself and its report for people are
+ * in tools/job.
  *
- *   main.c     subcommands, --help
- *   options.c  the options of `weir run`
- *   image.c    files of the user's; the disk image that is used when he names none (made by stage.c
- *              and ext4.c, see image.h)
- *   run.c      a machine, the stack on it, the job, and everything away again
- *   job.c      reads the disk through the driver
- *   attack.c   what the rogue device is made to try
- *   report.c   the report, for people and as JSON
+ *   main.c         subcommands, --help
+ *   options.c      the options of `weir run`
+ *   image.c        files of the user's; the disk image that is used when he names none (made by
+ *                  stage.c and ext4.c, see image.h)
+ *   run.c          a machine, the stack on it, the job, and everything away again
+ *   read.c         the job on this machine: its CPUs, the checksum, a progress bar
+ *   attack.c       what the rogue device is made to try
+ *   report-json.c  the report as JSON
  *
  * Exit status of a run: 0 all is well, 1 it is not (not verified, mappings left, memory reached by
  * the rogue), 2 the input is wrong; then nothing was done.
  */
 
+#include <job.h>
 #include <posix.h>
-#include <weir/weir.h>
 
 enum { EXIT_WELL = 0, EXIT_NOT_WELL = 1, EXIT_USAGE = 2 };
 
@@ -30,38 +31,10 @@ struct run_options {
 	bool rogue, json, smmu;
 	bool seeded;
 	enum weir_mode mode;
-	unsigned int queue_depth, block_size, cpus, event_queue;
+	struct job_options job;
+	unsigned int event_queue;
 	uint64_t seed;
 };
-
-#define SHA256_SIZE 32
-
-/* What happened; filled in as far as the run came. */
-struct run_report {
-	const struct run_options *options;
-	const char *image;
-	char disk[48]; /* what the controller calls itself */
-	uint64_t bytes, read_errors;
-	unsigned char expected[SHA256_SIZE], got[SHA256_SIZE];
-	bool verified, failed; /* failed: a step of the run ended with an error */
-	double seconds, cpu_seconds, model_seconds;
-	struct weir_stats stats; /* after everything was taken down */
-	struct weir_model_smmuv3_stats smmu;
-	uint64_t live_mappings, leaked_pages;
-	uint64_t digest; /* of a seeded run */
-
-	bool attacked;
-	struct weir_model_rogue_stats rogue;
-	uint64_t events;      /* received while the rogue was at it */
-	uint64_t events_lost; /* dropped, says the model */
-	uint64_t overflows;   /* times the driver was told so */
-	uint64_t pages_checked, pages_changed, writes_spared;
-	uint64_t tries[4];    /* by enum target */
-	char faults[16][320]; /* one line for each kind */
-	unsigned int nr_faults;
-};
-
-enum target { TARGET_UNMAPPED, TARGET_NEVER, TARGET_READ_ONLY, TARGET_NEIGHBOUR };
 
 /* options.c: 0; or EXIT_USAGE after a line on stderr; -1: --help was printed. */
 int options_parse(int argc, char **argv, struct run_options *options);
@@ -83,19 +56,20 @@ bool image_digest(int fd, uint64_t size, unsigned char digest[SHA256_SIZE]);
 int run(const struct run_options *options);
 
 /*
- * job.c: read `size` bytes of the disk through the driver; on CPUs of the machine. 0 or an error.
+ * read.c: read `size` bytes of the disk through the driver, on the machine's CPUs: the report's
+ * job, got and processor times. 0 or an error.
  */
 struct nvme_ctrl;
-int job_read(struct posix_machine *machine, struct weir *weir, struct nvme_ctrl *ctrl,
-	     uint64_t size, struct run_report *report);
+int read_disk(struct posix_machine *machine, struct weir *weir, struct nvme_ctrl *ctrl,
+	      uint64_t size, struct run_report *report);
 
 /* attack.c: loose the rogue. 0 or an error. */
-int attack(struct posix_machine *machine, struct weir *weir, struct run_report *report);
+int attack(struct posix_machine *machine, struct weir *weir, const struct run_options *options,
+	   struct rogue_report *report);
 
-/* report.c */
-void report_text(const struct run_report *report);
-void report_json(const struct run_report *report);
-int report_status(const struct run_report *report);
+/* report-json.c: on stdout. */
+void report_json(const struct run_options *options, const char *image,
+		 const struct run_report *report, const struct run_problems *problems);
 
 /* "weir: ..." on stderr. */
 void complain(const char *format, ...) WEIR_PRINTF(1, 2);
