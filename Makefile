@@ -12,8 +12,8 @@ SLOW := $(QUICK) --timeout-multiplier 4
 
 # The steps of a target run in the order written, whatever -j says; Ninja uses all CPUs.
 .NOTPARALLEL:
-.PHONY: all run test test-matrix test-long size lint format install clean help \
-	test-gcc test-asan test-clang test-tsan test-install fuzz
+.PHONY: all run image run-qemu test test-matrix test-long size lint format install clean help \
+	test-gcc test-asan test-qemu test-clang test-tsan test-install fuzz
 
 all: deps-build ## build the weir command
 	@scripts/configure $(BUILD)/gcc gcc
@@ -22,7 +22,15 @@ all: deps-build ## build the weir command
 run: all ## build, then run the main job: make run ARGS='--rogue --json'
 	@$(BUILD)/gcc/weir run $(ARGS)
 
-test: test-gcc test-asan ## the tests: gcc, plain and under address + undefined-behaviour sanitizers
+image: deps-image ## build the bare-metal image for QEMU's aarch64 machine
+	@scripts/configure $(BUILD)/aarch64-virt aarch64-linux-gnu-gcc \
+		--cross-file platforms/aarch64-virt/cross.ini
+	@scripts/build $(BUILD)/aarch64-virt
+
+run-qemu: all image ## the main job on bare metal: make run-qemu ARGS='--cpus 4 --el2'
+	@BUILD=$(BUILD) scripts/run-qemu $(ARGS)
+
+test: test-gcc test-asan test-qemu ## the tests: gcc, plain and under sanitizers; the image on QEMU
 
 test-matrix: test-clang test-tsan test-install lint fuzz ## clang, thread sanitizer, freestanding, lint, fuzzers
 
@@ -33,6 +41,9 @@ test-gcc: deps-test
 test-asan: deps-test
 	@scripts/configure $(BUILD)/asan gcc -Dtests=enabled -Db_sanitize=address,undefined
 	@scripts/check $(BUILD)/asan $(SLOW)
+
+test-qemu: image
+	@scripts/check $(BUILD)/aarch64-virt $(QUICK)
 
 # Here the packaging tests also build src/ freestanding with every compiler, for both architectures.
 test-clang: deps-matrix

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compile src/ as an embedder would, and ask what came out. Used by scripts/size and tests/."""
+"""Compile src/, and what else is freestanding, as an embedder would, and ask what came out.
+
+Used by scripts/size and tests/.
+"""
 
 import concurrent.futures
 import dataclasses
@@ -96,9 +99,14 @@ def compile_all(command, files, out, folder="src"):
         return {f: job.result() for f, job in jobs.items()}
 
 
+def compile_folder(chain, folder, include, out, flags=()):
+    """The sources of `folder`, with include/ and the folders `include` on the path."""
+    command = chain.command() + ["-Iinclude", *[f"-I{path}" for path in include], *flags]
+    return compile_all(command, sources(folder), out, folder)
+
+
 def compile_src(chain, out, flags=()):
-    command = chain.command() + ["-Iinclude", "-Isrc", *flags]
-    return compile_all(command, sources(), out)
+    return compile_folder(chain, "src", ["src"], out, flags)
 
 
 def symbols(nm, obj):
