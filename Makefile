@@ -70,9 +70,9 @@ test-long: deps-test ## what takes longer
 size: deps-matrix ## code size, deepest stack and structure sizes of the freestanding build
 	@scripts/size
 
-lint: deps-matrix ## clang-tidy and cppcheck
+lint: deps-matrix image ## clang-tidy and cppcheck
 	@scripts/configure $(BUILD)/clang clang -Dtests=enabled
-	@scripts/lint $(BUILD)/clang
+	@scripts/lint $(BUILD)/clang $(BUILD)/aarch64-virt
 
 format: deps-matrix ## clang-format over every C file
 	@find include src models platforms drivers tools tests fuzz examples -name '*.[ch]' 2>/dev/null | \

@@ -236,7 +236,7 @@ static void check_reads(struct storm *s)
 		ret = read_good(s, 1);
 	if (ret)
 		give_up(s, "after the storm the disk could not be read");
-	else if (memcmp(s->good[0], s->good[1], GOOD_SIZE))
+	else if (memcmp(s->good[0], s->good[1], GOOD_SIZE) != 0)
 		give_up(s, "after the storm two reads of the same blocks differ");
 	else
 		report_row(out, "reads", "work as before it: two of %u KiB agree",

@@ -94,7 +94,7 @@ static unsigned int words_leaked(const struct tries *t, const struct attempt *a)
 		static const unsigned char zeroes[sizeof(u32)];
 		const unsigned char *secret = a->memory + i;
 
-		leaked += memcmp(secret, zeroes, sizeof(u32)) &&
+		leaked += memcmp(secret, zeroes, sizeof(u32)) != 0 &&
 			  !memcmp(secret, in_memory(t) + i, sizeof(u32));
 	}
 	return leaked;
@@ -113,7 +113,7 @@ static unsigned int bytes_changed(const struct attempt *a, const unsigned char *
 /* What it had a right to must have worked. */
 static bool right_worked(const struct tries *t, const struct attempt *a, u32 place)
 {
-	for (unsigned int i = 0; i < a->right; i++) {
+	for (unsigned int i = 0; a->memory && i < a->right; i++) {
 		unsigned char got = a->write ? READ_ONCE(a->memory[i]) : in_memory(t)[i];
 		unsigned char want = a->write ? mark(place + i) : a->memory[i];
 

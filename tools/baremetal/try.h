@@ -24,7 +24,7 @@ struct attempt {
 	dma_addr_t addr; /* of TRY_SIZE bytes */
 	bool write;
 	bool is_mapped;	    /* it is, but not for this */
-	unsigned int right; /* the first so many bytes are the device's by right */
+	unsigned int right; /* so many bytes, the first of memory, are the device's */
 	/* What lies there, as the CPU sees it; NULL: nothing. */
 	unsigned char *memory;
 };
