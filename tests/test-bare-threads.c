@@ -300,23 +300,22 @@ static int wake_often(void *arg)
 /* Waits that end by either, and at about the same time. */
 static int wait_shortly(void *arg)
 {
-	uint32_t woken = 0, timed_out = 0;
+	bool woken = false, timed_out = false;
 	uint64_t start, span;
+	unsigned int i;
 	int err;
 
 	(void)arg;
-	while (woken < 100 || timed_out < 100) {
-		span = 10000 + (woken * 7 + timed_out * 11) % 40 * 1000;
+	for (i = 0; i < 300 || !woken || !timed_out; i++) {
+		span = 10000 + i * 7 % 40 * 10000;
 		start = now();
 		err = plat_wait(bare_plat(), &s.word, load(&s.word), span);
 		check(err == 0 || err == -WEIR_ETIMEDOUT);
 		check(!err || now() - start >= span);
+		woken |= !err;
+		timed_out |= err;
 		/* The time of a wait that is over ends no other. */
 		check(plat_wait(bare_plat(), &s.word, load(&s.word), UINT64_MAX) == 0);
-		if (err)
-			timed_out++;
-		else
-			woken++;
 	}
 	return 0;
 }
@@ -481,8 +480,9 @@ static void slow_and_again(struct weir_timer *timer)
 
 	store(&s.inside, 1);
 	plat_timer_arm(bare_plat(), timer, now());
-	for (i = 0; i < 300; i++)
+	for (i = 0; i < 2000; i++)
 		plat_relax(bare_plat());
+	plat_timer_arm(bare_plat(), timer, now()); /* also after it was disarmed meanwhile */
 	store(&s.inside, 0);
 	add(&s.handled, 1);
 }

@@ -216,7 +216,7 @@ static bool is_in_ram(uint64_t base, uint64_t size)
 
 static uint64_t image_size(void)
 {
-	return (uint64_t)(virt_image_end - virt_image_start);
+	return (uintptr_t)virt_image_end - (uintptr_t)virt_image_start;
 }
 
 static void find_banks(void)
@@ -444,10 +444,11 @@ _Noreturn void virt_secondary_main(void)
 	virt_its_cpu_init();
 	virt_time_cpu_init();
 	/* Release: pairs with await_cpu(); this CPU's interrupts can be used. */
-	while (!__atomic_compare_exchange_n(&cpu->state, &state, VIRT_CPU_UP, false,
-					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&cpu->state, &state, VIRT_CPU_UP, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		bare_cpu_enter();
+	for (;;)
 		__asm__ volatile("wfi"); /* given up: nothing is to be done here, ever */
-	bare_cpu_enter();
 }
 
 /* ---- Threads --------------------------------------------------------------------------------- */
