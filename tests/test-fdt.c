@@ -532,15 +532,19 @@ static void reservations(void **state)
 
 	copy = exact_copy(blob_size);
 	assert_int_equal(weir_fdt_open(copy, blob_size, &cut), 0);
-	for (uint32_t offset = (uint32_t)blob_size - 15; offset; offset += 0x10000001) {
+	/* Aligned, so that nothing but the end is wrong with it. */
+	for (uint32_t offset = ((uint32_t)blob_size & ~3u) - 12;; offset += 0x10000000) {
 		set32(copy + 16, offset); /* off_mem_rsvmap */
 		assert_int_equal(weir_fdt_open(copy, blob_size, &cut), 0);
 		assert_int_equal(weir_fdt_reservation(&cut, 0, &base, &size), -WEIR_EINVAL);
 		assert_int_equal(weir_fdt_reservation(&cut, UINT32_MAX, &base, &size),
 				 -WEIR_EINVAL);
-		if (offset > UINT32_MAX - 0x10000001)
+		if (offset > UINT32_MAX - 0x10000000)
 			break;
 	}
+	set32(copy + 16, 1);
+	assert_int_equal(weir_fdt_open(copy, blob_size, &cut), 0);
+	assert_int_equal(weir_fdt_reservation(&cut, 0, &base, &size), -WEIR_EINVAL);
 	set32(copy, 0);
 	assert_int_equal(weir_fdt_size(copy), 0);
 	free(copy);

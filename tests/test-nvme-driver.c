@@ -469,6 +469,16 @@ static void failed_commands_are_reported(void **state)
 	tear_down(f);
 }
 
+/* The SMMU's event may come after the controller's completion. */
+static int await_fault(void *opaque)
+{
+	struct fixture *f = opaque;
+
+	for (int i = 0; i < 1000 && !__atomic_load_n(&f->faults, __ATOMIC_RELAXED); i++)
+		weir_sleep_ns(f->stack.weir, 1000000);
+	return 0;
+}
+
 static void a_device_that_writes_elsewhere_is_stopped(void **state)
 {
 	const struct weir_model_nvme_faults astray = { .bad_data = true };
@@ -482,6 +492,7 @@ static void a_device_that_writes_elsewhere_is_stopped(void **state)
 	 * transfer() also checks that nothing beside the buffer changed.
 	 */
 	assert_int_equal(transfer(f, NVME_READ, 0, 0, 3 * 4096, buf), -EIO);
+	posix_call(f->stack.machine, 0, await_fault, f);
 	assert_true(f->faults > 0);
 	free(buf);
 	tear_down(f);

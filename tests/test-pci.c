@@ -757,6 +757,18 @@ static void wrong_tables(void **state)
 	}
 }
 
+static void configuration_space_out_of_place(void **state)
+{
+	(void)state;
+	init(&(struct pcirig_options){ .ecam_shift = 0x1000 });
+	pcirig_start(&rig);
+	assert_int_equal(weir_pci_scan(rig.weir), -WEIR_EINVAL);
+	assert_int_equal(fakeplat_logged(rig.fake, "device tree: /pcie@4010000000: reg: is not at "
+						   "a multiple of 1 MiB"),
+			 1);
+	finish();
+}
+
 static void no_memory_anywhere(void **state)
 {
 	unsigned int failures = 0, n = 1;
@@ -829,6 +841,7 @@ int main(void)
 		cmocka_unit_test(mastering_is_off_on_return),
 		cmocka_unit_test(configuration_accesses),
 		cmocka_unit_test(wrong_tables),
+		cmocka_unit_test(configuration_space_out_of_place),
 		cmocka_unit_test(no_memory_anywhere),
 		cmocka_unit_test(no_memory_for_vectors),
 	};

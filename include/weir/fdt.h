@@ -47,7 +47,7 @@ struct weir_fdt {
 	const uint8_t *blob;
 	uint32_t structs, structs_size; /* of the structure block */
 	uint32_t strings, strings_size;
-	uint32_t root; /* where the root begins in the structure block */
+	uint32_t root;		      /* where the root begins in the structure block */
 	uint32_t total, reservations; /* bytes of the blob, and where its list of reservations is */
 	/*
 	 * The last -WEIR_EINVAL: what, and either at which node and property or at which byte of
@@ -66,8 +66,8 @@ struct weir_fdt_prop {
 };
 
 /*
- * What the header at `blob` (its first 40 bytes are read) says of the size of the whole; 0: no
- * tree. For whoever was given a pointer alone; it is as good as who gave it.
+ * What the header at `blob` (aligned to 4, its first 8 bytes are read) says of the size of the
+ * whole; 0: no tree. For whoever was given a pointer alone; it is as good as who gave it.
  */
 size_t weir_fdt_size(const void *blob);
 /* -WEIR_EINVAL; even then `fdt` can be given to weir_fdt_log(). `blob` is aligned to 4. */

@@ -5,8 +5,8 @@
  * emulator or a debugger serves. Without a server its HLT is an undefined instruction, which
  * virt_exception() skips.
  *
- * `uart` is written at bring-up. bare_machine_write() has no lock: its callers are serialised, and
- * a panic must not wait for one.
+ * `uart` is written at bring-up, and when it is lost. bare_machine_write() has no lock: its callers
+ * are serialised, and a panic must not wait for one.
  */
 
 #include <weir/sys.h>
@@ -56,21 +56,25 @@ static void semihost_write(const char *text, size_t size)
 	}
 }
 
-static void uart_put(char c)
+/* Wait until `flags` are clear. false: they never are; no character takes so many reads. */
+static bool uart_wait(uint32_t flags)
 {
-	while (plat_mmio_read32(uart + UART_FR) & UART_FR_TXFF)
+	for (unsigned int i = 0; i < 20000000; i++) {
+		if (!(plat_mmio_read32(uart + UART_FR) & flags))
+			return true;
 		plat_relax(NULL);
-	plat_mmio_write32(uart + UART_DR, (unsigned char)c);
+	}
+	return false;
 }
 
 void bare_machine_write(const char *text, size_t size)
 {
-	if (!uart) {
+	for (; uart && size && uart_wait(UART_FR_TXFF); text++, size--)
+		plat_mmio_write32(uart + UART_DR, (unsigned char)*text);
+	if (size) {
+		virt_console_lose(); /* if there was one: what answers there is no PL011 */
 		semihost_write(text, size);
-		return;
 	}
-	while (size--)
-		uart_put(*text++);
 }
 
 /* ---- Finding it ------------------------------------------------------------------------------ */
@@ -120,6 +124,11 @@ static void uart_start(void)
 		plat_mmio_write32(uart + UART_CR, control | UART_CR_UARTEN | UART_CR_TXE);
 }
 
+void virt_console_lose(void)
+{
+	uart = NULL;
+}
+
 void virt_console_init(void)
 {
 	struct weir_fdt_node node;
@@ -129,7 +138,8 @@ void virt_console_init(void)
 	if (!find_stdout(&node) || !weir_fdt_prop(&virt.fdt, &node, "compatible", &compatible) ||
 	    weir_fdt_string_index(&compatible, "arm,pl011") < 0)
 		return;
-	if (weir_fdt_reg(&virt.fdt, &node, 0, &base, &size) || size < UART_IMSC + 4)
+	if (weir_fdt_reg(&virt.fdt, &node, 0, &base, &size) || size < UART_IMSC + 4 ||
+	    !WEIR_IS_ALIGNED(base, 4))
 		virt_bad_tree("the console's reg is missing or wrong");
 	uart = plat_mmio_map(NULL, base, size);
 	if (!uart)
@@ -144,8 +154,8 @@ void bare_machine_exit(int status)
 	const uint64_t block[] = { ADP_STOPPED_APPLICATION_EXIT, (uint64_t)(int64_t)status };
 
 	plat_irq_save();
-	while (uart && plat_mmio_read32(uart + UART_FR) & UART_FR_BUSY)
-		plat_relax(NULL);
+	if (uart)
+		(void)uart_wait(UART_FR_BUSY);
 	semihost(SYS_EXIT, block);
 	virt_psci_off();
 	for (;;)

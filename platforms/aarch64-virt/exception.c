@@ -275,16 +275,14 @@ static _Noreturn void stop(void)
 /* An exception in the report on one. */
 static void report_nested(const struct virt_frame *frame)
 {
-	switch (nested++) {
-	case 0:
-		virt_say("\nanother exception meanwhile: ESR 0x%lx FAR 0x%lx ELR 0x%lx\n",
-			 frame->esr, frame->far, frame->elr);
-		break;
-	case 1:
-		break;
-	default:
+	unsigned int before = nested++;
+
+	if (before > 1)
 		stop();
-	}
+	if (before)
+		virt_console_lose(); /* perhaps telling is what faults */
+	virt_say("\nanother exception meanwhile: ESR 0x%lx FAR 0x%lx ELR 0x%lx\n", frame->esr,
+		 frame->far, frame->elr);
 	bare_machine_exit(STATUS_PANIC);
 }
 

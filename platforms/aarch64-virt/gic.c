@@ -50,10 +50,14 @@ static void dist_sync(void)
 
 static volatile void WEIR_IOMEM *map_or_panic(weir_phys_t phys, size_t size)
 {
-	volatile void WEIR_IOMEM *regs = plat_mmio_map(bare_plat(), phys, size);
+	volatile void WEIR_IOMEM *regs;
 
+	if (!WEIR_IS_ALIGNED(phys, GIC_FRAME_SIZE))
+		virt_bad_tree("the GIC's registers are not at a multiple of 64 KiB");
+	regs = plat_mmio_map(bare_plat(), phys, size);
 	if (!regs)
-		bare_panic("no memory to map the GIC's registers");
+		bare_panic("the GIC's registers at 0x%llx cannot be mapped",
+			   (unsigned long long)phys);
 	return regs;
 }
 
@@ -72,9 +76,9 @@ static void dist_map(const struct weir_fdt_node *node)
 
 	if (weir_fdt_reg(&virt.fdt, node, 0, &base, &size))
 		virt_bad_tree(NULL);
-	if (size < GICD_FRAME_SIZE)
+	if (size < GIC_FRAME_SIZE)
 		virt_bad_tree("the GIC's distributor (its first reg) is smaller than 64 KiB");
-	virt_gic.dist = map_or_panic(base, GICD_FRAME_SIZE);
+	virt_gic.dist = map_or_panic(base, GIC_FRAME_SIZE);
 	check_revision(virt_gic.dist, "the interrupt distributor");
 	virt_gic.typer = dist_read(GICD_TYPER);
 	lines = 32 * (GICD_TYPER_ITLinesNumber(virt_gic.typer) + 1);
@@ -158,7 +162,7 @@ static struct virt_cpu *cpu_of(uint64_t affinity)
 /* Look at one redistributor; what its GICR_TYPER says. Mapped for good only if a CPU is its own. */
 static uint64_t rdist_look(weir_phys_t phys)
 {
-	size_t size = 2 * GICR_FRAME_SIZE;
+	size_t size = 2 * GIC_FRAME_SIZE;
 	volatile void WEIR_IOMEM *regs = map_or_panic(phys, size);
 	uint64_t typer;
 	struct virt_cpu *cpu;
@@ -194,10 +198,10 @@ static void rdist_walk(weir_phys_t base, uint64_t size, uint64_t stride)
 	uint64_t offset = 0, typer, step;
 
 	do {
-		if (size < 2 * GICR_FRAME_SIZE || offset > size - 2 * GICR_FRAME_SIZE)
+		if (size < 2 * GIC_FRAME_SIZE || offset > size - 2 * GIC_FRAME_SIZE)
 			return;
 		typer = rdist_look(base + offset);
-		step = typer & GICR_TYPER_VLPIS ? 4 * GICR_FRAME_SIZE : 2 * GICR_FRAME_SIZE;
+		step = typer & GICR_TYPER_VLPIS ? 4 * GIC_FRAME_SIZE : 2 * GIC_FRAME_SIZE;
 		offset += stride ? stride : step;
 	} while (!(typer & GICR_TYPER_Last) && !rdists_complete());
 }
@@ -211,7 +215,7 @@ static uint64_t rdist_stride(const struct weir_fdt_node *node)
 	if (!weir_fdt_prop(&virt.fdt, node, "redistributor-stride", &prop))
 		return 0;
 	stride = prop.size == 4 || prop.size == 8 ? weir_fdt_cells(&prop, 0, prop.size / 4) : 0;
-	if (stride < 2 * GICR_FRAME_SIZE || stride % GICR_FRAME_SIZE || stride >> 32)
+	if (stride < 2 * GIC_FRAME_SIZE || stride % GIC_FRAME_SIZE || stride >> 32)
 		virt_bad_tree(
 			"the GIC's redistributor-stride is no multiple of 64 KiB, 128 KiB or more");
 	return stride;

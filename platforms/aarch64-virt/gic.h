@@ -17,12 +17,14 @@
 #define GIC_INTID_SPECIAL_END 1024u
 #define GIC_LPI_FIRST 8192u
 
+/* Registers come in frames of 64 KiB, each at a multiple of that (IHI 0069, 12.8). */
+#define GIC_FRAME_SIZE 0x10000u
+
 /* Of every interrupt; lower than the mask in ICC_PMR_EL1, one level: handlers do not nest. */
 #define GIC_PRIORITY 0xa0u
 
 /* ---- Distributor (IHI 0069, 12.9) --------------------------------------------------------- */
 
-#define GICD_FRAME_SIZE 0x10000u
 #define GICD_CTLR 0x0000
 #define GICD_CTLR_EnableGrp0 (1u << 0) /* with two security states: EnableGrp1 */
 #define GICD_CTLR_EnableGrp1A (1u << 1)
@@ -30,6 +32,8 @@
 #define GICD_CTLR_RWP (1u << 31)
 #define GICD_TYPER 0x0004
 #define GICD_TYPER_ITLinesNumber(typer) ((typer)&0x1fu)
+/* 0: as many LPIs as IDbits have room for; n: 2^(n + 1) of them. */
+#define GICD_TYPER_num_LPIs(typer) ((typer) >> 11 & 0x1fu)
 #define GICD_TYPER_LPIS (1u << 17)
 #define GICD_TYPER_IDbits(typer) ((typer) >> 19 & 0x1fu)
 #define GICD_TYPER_RSS (1u << 26)
@@ -47,7 +51,6 @@
 
 /* ---- Redistributors (IHI 0069, 12.11) ----------------------------------------------------- */
 
-#define GICR_FRAME_SIZE 0x10000u
 #define GICR_CTLR 0x0000
 #define GICR_CTLR_EnableLPIs (1u << 0)
 #define GICR_CTLR_RWP (1u << 3)
@@ -65,7 +68,7 @@
 #define GICR_PENDBASER_PTZ WEIR_BIT(62)
 #define GICR_BASER_InnerCache_SHIFT 7
 /* The second frame: SGIs and PPIs. */
-#define GICR_SGI_BASE GICR_FRAME_SIZE
+#define GICR_SGI_BASE GIC_FRAME_SIZE
 #define GICR_IGROUPR0 (GICR_SGI_BASE + 0x0080)
 #define GICR_ISENABLER0 (GICR_SGI_BASE + 0x0100)
 #define GICR_ICENABLER0 (GICR_SGI_BASE + 0x0180)

@@ -88,7 +88,7 @@ static inline unsigned int plat_cpu(void)
 	return *index;
 }
 
-/* PSTATE.I and .F; an SError comes through at all times. */
+/* PSTATE.I and .F; an SError still comes through. */
 #define plat_irq_save plat_irq_save
 static inline uintptr_t plat_irq_save(void)
 {

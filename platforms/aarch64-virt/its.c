@@ -672,8 +672,8 @@ static bool map_its(const struct weir_fdt_node *node)
 
 	if (weir_fdt_reg(&virt.fdt, node, 0, &phys, &size))
 		virt_bad_tree(NULL);
-	if (size < GITS_SIZE)
-		virt_bad_tree("an ITS's reg is smaller than 128 KiB");
+	if (size < GITS_SIZE || !WEIR_IS_ALIGNED(phys, GIC_FRAME_SIZE))
+		virt_bad_tree("an ITS's reg is not 128 KiB at a multiple of 64 KiB");
 	its.phys = phys;
 	its.phandle = weir_fdt_phandle(&virt.fdt, node);
 	its.regs = plat_mmio_map(bare_plat(), phys, GITS_SIZE);
@@ -684,6 +684,7 @@ static bool map_its(const struct weir_fdt_node *node)
 static const char *find_fault(void)
 {
 	unsigned int cpu, bits = GITS_TYPER_CIL & its.typer ? GITS_TYPER_CIDbits(its.typer) : 16;
+	unsigned int few = GICD_TYPER_num_LPIs(virt_gic.typer);
 
 	if (!(its.typer & GITS_TYPER_Physical))
 		return "the ITS has none but virtual ones";
@@ -692,6 +693,8 @@ static const char *find_fault(void)
 	if (!(virt_gic.typer & GICD_TYPER_LPIS) ||
 	    GICD_TYPER_IDbits(virt_gic.typer) + 1 < LPI_ID_BITS)
 		return "the distributor has no LPIs (GICD_TYPER)";
+	if (few && WEIR_BIT(few + 1) < LPIS)
+		return "the distributor has fewer than 8192 LPIs (GICD_TYPER.num_LPIs)";
 	for (cpu = 0; cpu < virt.nr_cpus; cpu++)
 		if (!(plat_mmio_read64(virt_gic_at(virt.cpus[cpu].rdist, GICR_TYPER)) &
 		      GICR_TYPER_PLPIS))
@@ -732,7 +735,7 @@ void virt_its_init(void)
 	if (!node_find(&node))
 		return give_up("the machine has no ITS");
 	if (!map_its(&node))
-		return give_up("no memory to map the ITS's registers");
+		return give_up("the ITS's registers cannot be mapped");
 	its.typer = plat_mmio_read64(reg(GITS_TYPER));
 	fault = find_fault();
 	if (fault)
@@ -756,7 +759,8 @@ static bool lpis_are_off(volatile void WEIR_IOMEM *ctlr)
 	return virt_gic_wait(ctlr, GICR_CTLR_EnableLPIs | GICR_CTLR_RWP, 0);
 }
 
-static void lpis_on(unsigned int cpu, volatile void WEIR_IOMEM *rdist)
+/* false: they do not go on. */
+static bool lpis_on(unsigned int cpu, volatile void WEIR_IOMEM *rdist)
 {
 	volatile void WEIR_IOMEM *ctlr = virt_gic_at(rdist, GICR_CTLR);
 
@@ -769,6 +773,8 @@ static void lpis_on(unsigned int cpu, volatile void WEIR_IOMEM *rdist)
 			 GICR_BASER_InnerCache_SHIFT);
 	plat_dma_wmb(); /* the tables' contents before the one who reads them */
 	plat_mmio_write32(ctlr, plat_mmio_read32(ctlr) | GICR_CTLR_EnableLPIs);
+	/* Read back: it has arrived there before the ITS, another device, is told of the CPU. */
+	return virt_gic_wait(ctlr, GICR_CTLR_EnableLPIs, GICR_CTLR_EnableLPIs);
 }
 
 void virt_its_cpu_init(void)
@@ -782,7 +788,10 @@ void virt_its_cpu_init(void)
 		virt_log(WEIR_LOG_WARN, "CPU %u takes no messages: firmware left its LPIs on", cpu);
 		return;
 	}
-	lpis_on(cpu, rdist);
+	if (!lpis_on(cpu, rdist)) {
+		virt_log(WEIR_LOG_WARN, "CPU %u takes no messages: its LPIs do not go on", cpu);
+		return;
+	}
 	if (send(GITS_CMD_MAPC, 0, GITS_BASER_Valid | its.target[cpu] | cpu, cpu) ||
 	    send(GITS_CMD_INVALL, 0, cpu, cpu))
 		return;

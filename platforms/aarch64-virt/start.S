@@ -17,7 +17,8 @@
 #define CURRENT_EL2	(2 << 2)
 
 #define FDT_MAGIC	0xd00dfeed
-#define FDT_MAX_SIZE	(2 << 20)	/* boot protocol: at most 2 MiB */
+/* The boot protocol says 2 MiB; QEMU makes a tree that it was given (-dtb) larger than that. */
+#define FDT_MAX_SIZE	(8 << 20)
 
 #define ELF_RELATIVE	1027		/* R_AARCH64_RELATIVE */
 #define RELA_SIZE	24
@@ -106,12 +107,17 @@ func virt_start
 	adr	x0, say_level
 	b.ne	give_up
 
-	/* The size of the device tree, from its header: big-endian, the second word. */
+	/*
+	 * The size of the device tree, from its header: big-endian, the second word. The protocol
+	 * does not ask for a clean tree: its first line is cleaned, to be read past the caches.
+	 */
 	adr	x0, say_tree
 	tst	x19, #7
 	b.ne	give_up
 	lsr	x1, x19, #48
 	cbnz	x1, give_up
+	dc	civac, x19
+	dsb	sy
 	ldp	w1, w2, [x19]
 	rev	w1, w1
 	rev	w20, w2
@@ -143,8 +149,13 @@ func virt_start
 	b	virt_main
 endfunc virt_start
 
-/* DC IVAC over [x0, x1), lines of CTR_EL0.DminLine words. Clobbers x0, x2, x3. */
+/*
+ * DC IVAC over [x0, x1), lines of CTR_EL0.DminLine words. With the MMU off, stores are to device
+ * memory, which nothing but a barrier orders against cache maintenance (DDI 0487, "Ordering and
+ * completion of data and instruction cache instructions"). Clobbers x0, x2, x3.
+ */
 func invalidate
+	dmb	sy
 	mrs	x2, ctr_el0
 	ubfx	x2, x2, #16, #4
 	mov	x3, #4
@@ -251,7 +262,7 @@ exit_block:
 say_level:
 	.asciz	"weir: cannot run at EL0 or EL3: start the image at EL1 or EL2\n"
 say_tree:
-	.ascii	"weir: no device tree of at most 2 MiB at the address in x0: "
+	.ascii	"weir: no device tree of at most 8 MiB at the address in x0: "
 	.asciz	"start the image by Linux's arm64 boot protocol\n"
 say_relocation:
 	.ascii	"weir: the image has a relocation of a kind that it cannot apply: "
@@ -264,7 +275,7 @@ say_vhe:
 
 /* ---- Another CPU ----------------------------------------------------------------------------- */
 
-/* From PSCI: x0 is its struct virt_cpu. No data is read before the MMU is on. */
+/* From PSCI: x0 is its struct virt_cpu. Nothing but code is read before the MMU is on. */
 func virt_secondary_start
 	msr	daifset, #0xf
 	mov	x19, x0
@@ -281,8 +292,12 @@ endfunc virt_secondary_start
 
 /* ---- Both ------------------------------------------------------------------------------------ */
 
-/* Everything but TTBR0 and SCTLR. Clobbers x0-x3. */
+/*
+ * Everything but TTBR0 and SCTLR. TPIDR_EL0 is 0, for vectors.S, until there is a struct virt_cpu.
+ * Clobbers x0-x2.
+ */
 func setup
+	msr	tpidr_el0, xzr
 	ic	iallu
 	mrs	x1, id_aa64mmfr0_el1
 	ubfx	x2, x1, #28, #4		/* TGran4: 15 is "none" */
@@ -355,7 +370,7 @@ endfunc mmu_on
  * answer with a mixture, or with a TLB conflict abort (DDI 0487, D8, "Using break-before-make when
  * updating translation table entries"). At EL2 there is no ASID to tell them apart. So the MMU is
  * off between the two, while the TLB is emptied: this code lies at its physical address, and
- * touches no data meanwhile.
+ * touches no data meanwhile but constants among the code, which memory holds since it was loaded.
  */
 func virt_use_tables
 	dsb	ish			/* tables are written before a walk reads them */

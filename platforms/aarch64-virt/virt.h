@@ -174,6 +174,8 @@ void virt_back_trace(uint64_t address, uint64_t record);
 
 /* Until then bare_machine_write() goes through semihosting, if there is any. */
 void virt_console_init(void);
+/* Its registers are what faults: semihosting again. For reports from which nobody returns. */
+void virt_console_lose(void);
 
 /* ---- time.c ------------------------------------------------------------------------------ */
 

@@ -11,8 +11,8 @@
 
 #include "internal.h"
 
-/* Rounds of plat_relax(): more than a line takes, and over within seconds on any machine. */
-#define PATIENCE 4000000u
+/* More than a line takes on the slowest console, and a panic's report on a usual one. */
+#define PATIENCE_NS 5000000000ull
 #define PANIC_STATUS 70
 
 static uint32_t console, panicking;
@@ -34,14 +34,14 @@ static void console_unlock(void)
 /* For the last words. Whether or not it was got, nobody else will write much from now on. */
 static void console_seize(uint32_t me)
 {
-	unsigned int round;
+	uint64_t begun = plat_time_ns(bare_plat());
 
-	for (round = 0; round < PATIENCE; round++) {
+	do {
 		/* What this CPU was writing when it came here is never finished. */
 		if (__atomic_load_n(&console, __ATOMIC_RELAXED) == me || console_try(me))
 			return;
 		plat_relax(bare_plat());
-	}
+	} while (plat_time_ns(bare_plat()) - begun < PATIENCE_NS);
 }
 
 static size_t length(const char *text)
@@ -91,14 +91,14 @@ _Noreturn void bare_exit(int status)
  */
 static void panic_first(uint32_t me)
 {
+	uint64_t begun = plat_time_ns(bare_plat());
 	uint32_t first = 0;
-	unsigned int round;
 
 	if (__atomic_compare_exchange_n(&panicking, &first, me, false, __ATOMIC_RELAXED,
 					__ATOMIC_RELAXED))
 		return;
 	if (first != me)
-		for (round = 0; round < PATIENCE; round++)
+		while (plat_time_ns(bare_plat()) - begun < PATIENCE_NS)
 			plat_relax(bare_plat());
 	bare_machine_exit(PANIC_STATUS);
 }

@@ -42,6 +42,11 @@ static void ecam_write(struct weir_pci_host *host, unsigned int bus, unsigned in
 		plat_mmio_write16(addr, (uint16_t)value);
 	else
 		plat_mmio_write32(addr, value);
+	/*
+	 * A configuration write is not posted (PCIe Base, 2.4.1), but the CPU's write is (nGnRE).
+	 * What follows must find it done: a read that does nothing waits for it.
+	 */
+	(void)plat_mmio_read16(ecam_address(host, bus, devfn, WEIR_PCI_VENDOR_ID));
 }
 
 const struct weir_pci_config_ops weir_pci_ecam_ops = { ecam_read, ecam_write };

@@ -64,6 +64,8 @@ static int read_host(struct weir_pci_host *host, struct weir_fdt *fdt,
 		ret = read_windows(host, fdt, node);
 	if (!ret && weir_fdt_u32(fdt, node, "linux,pci-domain", &domain) == -WEIR_EINVAL)
 		ret = -WEIR_EINVAL;
+	if (!ret && !WEIR_IS_ALIGNED(base, ECAM_BUS_SIZE))
+		ret = weir_fdt_fail(fdt, node, "reg", "is not at a multiple of 1 MiB");
 	if (ret)
 		return ret;
 	host->segment = domain & 0xffff;

@@ -172,7 +172,7 @@ static void add_host(struct pcirig *rig)
 	check(fdt_property_string(rig->fdt, "compatible", "pci-host-ecam-generic"));
 	CELLS("#address-cells", 3);
 	CELLS("#size-cells", 2);
-	CELLS("reg", PCIRIG_ECAM >> 32, PCIRIG_ECAM, 0, o->buses * MIB);
+	CELLS("reg", PCIRIG_ECAM >> 32, PCIRIG_ECAM + o->ecam_shift, 0, o->buses * MIB);
 	CELLS("bus-range", 0, o->buses - 1);
 	add_ranges(rig);
 	check(fdt_property(rig->fdt, "dma-coherent", "", 0));

@@ -20,6 +20,7 @@
 
 struct pcirig_options {
 	unsigned int buses;	      /* 0: 32 */
+	uint32_t ecam_shift;	      /* added to where the tree says that ECAM is */
 	uint64_t low_size, high_size; /* 0: 256 MiB; 512 GiB. 1: no such window */
 	bool no_iommu_map;
 	bool no_iommu_driver;

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include <weir/domain.h>
 #include <weir/fdt.h>
 #include <weir/hw/nvme.h>
 #include <weir/pci-host.h>
@@ -139,6 +140,17 @@ static bool has_smmu(void)
 	return false;
 }
 
+/* In strict mode nothing that is driven may be beside the SMMU: the report would say too much. */
+static void check_protected(struct session *s, struct weir_pci_dev *pdev)
+{
+	const struct weir_domain *domain = weir_device_domain(&pdev->dev);
+
+	if (!s->report.smmu || s->options.mode != WEIR_MODE_STRICT)
+		return;
+	if (!domain || domain != weir_device_dma_domain(&pdev->dev))
+		part_problem(&s->wild, "%s is not behind the SMMU", weir_device_name(&pdev->dev));
+}
+
 /* ---- The disk ----------------------------------------------------------------------------- */
 
 static struct weir_pci_dev *find_disk(struct weir *weir)
@@ -261,6 +273,7 @@ static void loose_edu(struct session *s)
 
 	if (!edu)
 		return;
+	check_protected(s, edu);
 	if (weir_pci_register_driver(s->weir, &weir_edu_driver) || !edu_of(weir_to_pci_dev(edu)))
 		part_problem(&s->wild, "the edu device could not be brought up");
 	else
@@ -309,6 +322,7 @@ static int work(struct session *s)
 	s->disk = find_disk(s->weir);
 	if (!s->disk)
 		return no_disk();
+	check_protected(s, s->disk);
 	if (s->options.task == TASK_STORM)
 		storm_run(s->weir, s->options.mode, s->disk, s->options.event_queue, &s->storm);
 	status = drive_disk(s);

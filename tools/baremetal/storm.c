@@ -353,7 +353,7 @@ static void free_memory(struct storm *s)
 		__free_pages(s->victims, VICTIMS_ORDER);
 }
 
-/* A physical address may by chance be one that the disk was given for something else. */
+/* Not even by chance: a physical address may be one that the disk was given for something else. */
 static bool victims_are_free(const struct storm *s)
 {
 	struct weir_domain *domain = weir_device_domain(&s->raw.dev->weir);
@@ -374,8 +374,12 @@ static bool prepare(struct storm *s)
 		part_problem(s->part, "the disk is too small for a storm");
 		return false;
 	}
-	if (!alloc_memory(s) || !victims_are_free(s)) {
+	if (!alloc_memory(s)) {
 		part_problem(s->part, "no memory for a storm");
+		return false;
+	}
+	if (!victims_are_free(s)) {
+		part_problem(s->part, "the disk may use memory that it was not given");
 		return false;
 	}
 	words = page_address(s->victims);

@@ -2,7 +2,6 @@
 
 /* One attempt: what the device does, what the IOMMU tells of it, what is in memory afterwards. */
 
-#include <weir/domain.h>
 #include <weir/sys.h>
 
 #include "try.h"
@@ -198,13 +197,34 @@ static void give_up(struct tries *t, int error)
 	part_problem(t->part, "a transfer of the edu device did not end");
 }
 
-bool tries_is_mapped(const struct tries *t, dma_addr_t addr, size_t size)
+static bool overlaps(dma_addr_t page, dma_addr_t addr, size_t size)
 {
-	struct weir_domain *domain = weir_device_domain(&t->dev->weir);
-	weir_phys_t phys;
+	return addr < page + PAGE_SIZE && page < addr + size;
+}
 
-	return !domain || !weir_domain_iova_to_phys(domain, addr, &phys) ||
-	       !weir_domain_iova_to_phys(domain, addr + size - 1, &phys);
+bool tries_is_its_own(const struct tries *t, dma_addr_t addr, size_t size)
+{
+	return overlaps(t->out, addr, size) || overlaps(t->in, addr, size);
+}
+
+static void kept_from_right(struct tries *t)
+{
+	part_problem(t->part, "the edu device was kept from what it had a right to");
+}
+
+void tries_use(struct tries *t, dma_addr_t addr)
+{
+	int ret;
+
+	if (t->failed)
+		return;
+	watch_expect(&t->watch, NULL, 0, 0, false);
+	ret = edu_transfer(t->edu, addr, CONTROL_SIZE, TRY_SIZE, DMA_TO_DEVICE);
+	watch_settle(&t->watch);
+	if (ret)
+		give_up(t, ret);
+	else if (t->watch.others)
+		kept_from_right(t);
 }
 
 void tries_make(struct tries *t, const struct attempt *a)
@@ -218,7 +238,7 @@ void tries_make(struct tries *t, const struct attempt *a)
 
 	if (t->failed || t->attempts == TRY_MAX)
 		return;
-	if (!a->is_mapped && tries_is_mapped(t, a->addr + a->right, TRY_SIZE - a->right)) {
+	if (tries_is_its_own(t, a->addr + a->right, TRY_SIZE - a->right)) {
 		report_row(&t->part->out, "not tried", "%s: it has a right to that address",
 			   a->what);
 		return;
@@ -238,7 +258,7 @@ void tries_make(struct tries *t, const struct attempt *a)
 	count(t, a, told, harm);
 	say(t, a, told, harm);
 	if (!right_worked(t, a, place))
-		part_problem(t->part, "the edu device was kept from what it had a right to");
+		kept_from_right(t);
 	if (a->memory && a->write)
 		memcpy(a->memory, before, TRY_SIZE);
 }

@@ -23,7 +23,6 @@ struct attempt {
 	const char *what;
 	dma_addr_t addr; /* of TRY_SIZE bytes */
 	bool write;
-	bool is_mapped;	    /* it is, but not for this */
 	unsigned int right; /* so many bytes, the first of memory, are the device's */
 	/* What lies there, as the CPU sees it; NULL: nothing. */
 	unsigned char *memory;
@@ -51,9 +50,17 @@ struct tries {
  */
 bool tries_begin(struct tries *t);
 void tries_end(struct tries *t);
+/*
+ * The device reads TRY_SIZE bytes there, as it has a right to, into a part of its buffer that no
+ * attempt uses: from then on the IOMMU may have the translation cached.
+ */
+void tries_use(struct tries *t, dma_addr_t addr);
 /* Make one, and say in the report how it ended. */
 void tries_make(struct tries *t, const struct attempt *attempt);
-/* Whether the device has a right to some of these addresses at this moment. */
-bool tries_is_mapped(const struct tries *t, dma_addr_t addr, size_t size);
+/*
+ * Whether the device has a right to some of these addresses: those of its two pages. Its page
+ * tables are not asked, for they are what is tried.
+ */
+bool tries_is_its_own(const struct tries *t, dma_addr_t addr, size_t size);
 
 #endif

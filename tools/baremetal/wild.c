@@ -5,7 +5,8 @@
  * for it: if one were not blocked, nothing else would be damaged.
  *
  *   never       memory that was never mapped for it, by its physical address
- *   unmapped    a page that was taken away from it just now
+ *   unmapped    a page that it had used, whose translation may be cached, and that was taken away
+ *               from it just now
  *   beyond      the page after the last one of a mapping, and a transfer that begins in the mapping
  *   read-only   a page that it may read: a write
  *   the disk's  an address of the disk's address space
@@ -120,8 +121,9 @@ static void try_unmapped(struct wild *w)
 		no_mapping(w);
 		return;
 	}
+	tries_use(&w->tries, addr);
 	dma_unmap_single(dev, addr, PAGE_SIZE, DMA_BIDIRECTIONAL);
-	make_both(w, "a page that was unmapped just now", addr, taken);
+	make_both(w, "a page that it had used and that was unmapped just now", addr, taken);
 }
 
 static void run_out(struct wild *w, dma_addr_t end, bool write)
@@ -156,7 +158,6 @@ static void try_read_only(struct wild *w)
 	struct device *dev = w->tries.dev;
 	struct attempt a = { .what = "a page that it may read only",
 			     .write = true,
-			     .is_mapped = true,
 			     .memory = memory(w, READ_ONLY) };
 
 	a.addr = dma_map_single(dev, a.memory, PAGE_SIZE, DMA_TO_DEVICE);
@@ -178,7 +179,7 @@ static dma_addr_t map_for_disk(struct wild *w, dma_addr_t *others, unsigned int 
 			dma_map_single(w->disk, memory(w, DISKS), PAGE_SIZE, DMA_BIDIRECTIONAL);
 
 		if (dma_mapping_error(w->disk, addr) ||
-		    (!tries_is_mapped(&w->tries, addr, PAGE_SIZE) &&
+		    (!tries_is_its_own(&w->tries, addr, PAGE_SIZE) &&
 		     weir_history_find(&w->tries.dev->weir, addr, &held)))
 			return addr;
 		others[*nr_others] = addr;
