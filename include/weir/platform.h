@@ -261,8 +261,10 @@ struct weir_msi {
 /**
  * Allocate one message for a device, its `index`-th, to be taken by `cpu`. `controller` is the
  * phandle of the interrupt controller that the device's messages go to, and `device_id` the
- * device's ID there (its requester ID, both through `msi-map`); controller 0: nothing is said, and
- * there is no more than one.
+ * device's ID there (the requester ID with which its messages arrive, both through `msi-map`);
+ * controller 0: nothing is said, and there is no more than one. Functions behind a conventional
+ * bridge have one ID together: the same ID and index may come from several, each for a message of
+ * its own.
  * -WEIR_ENOSPC: no vector left. -WEIR_EOPNOTSUPP: no messages here, or not to that controller.
  * -WEIR_EINVAL: an ID beyond the controller's. -WEIR_ENOMEM. Context: TASK.
  */

@@ -271,6 +271,8 @@ static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_
 		if (ret < 0)
 			return ret;
 		count += ret;
+		/* The last one is nearest to the root: a message, too, arrives with it. */
+		fn->pdev.msi_id = requesters[i];
 	}
 	return found < 0 ? found : count;
 }
@@ -278,12 +280,10 @@ static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_
 /* msi-map; without one the requester ID as it is, and no word of a controller. */
 static __attribute__((noinline)) int read_msi_id(struct scan *scan, struct weir_pci_function *fn)
 {
-	uint16_t requester = weir_pci_requester(&fn->pdev);
-	int ret;
+	uint32_t requester = fn->pdev.msi_id;
+	int ret = weir_fdt_map_id(&scan->fdt, &scan->node, "msi-map", requester,
+				  &fn->pdev.msi_controller, &fn->pdev.msi_id);
 
-	fn->pdev.msi_id = requester;
-	ret = weir_fdt_map_id(&scan->fdt, &scan->node, "msi-map", requester,
-			      &fn->pdev.msi_controller, &fn->pdev.msi_id);
 	return ret == -WEIR_ENOENT ? 0 : ret;
 }
 

@@ -282,6 +282,12 @@ void wild_run(struct weir *weir, enum weir_mode mode, struct weir_pci_dev *edu,
 		part_line(part, "  not let loose: nothing is between it and memory");
 		return;
 	}
+	/* Behind a bridge that hides who asks: what is the disk's is edu's by right. */
+	if (weir_device_group_id(&edu->dev) == weir_device_group_id(&disk->dev)) {
+		part_line(part, "  not let loose: it cannot be told from the disk, and shares its "
+				"addresses");
+		return;
+	}
 	w.pages = alloc_pages(GFP_KERNEL, PAGES_ORDER);
 	if (!w.pages) {
 		part_problem(part, "no memory for what the edu device is to try");
