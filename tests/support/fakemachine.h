@@ -12,19 +12,8 @@
  * off.
  */
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "check.h"
 #include "machine.h"
-
-/* For code that cmocka cannot come back from. */
-#define check(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);  \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define MS 1000000ull
 

@@ -4,19 +4,8 @@
 
 /* What the tests of platforms/posix share. */
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "check.h"
 #include "posix.h"
-
-/** For threads other than the test's own, from which cmocka cannot come back. */
-#define check(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition);  \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 /**
  * A device: the CPU writes how many requests more there are to ECHO_DOORBELL; for each it reads the
