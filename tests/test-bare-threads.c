@@ -13,7 +13,7 @@
  *   CPU; a function never runs twice at a time; a cancelled one does not run, and cancel waits;
  *   timers that are always due leave time for threads.
  * - Work runs once for each time it was queued, never twice at a time, also when it queues itself,
- *   and leaves time for threads; cancel waits; a work item that cancels itself is told.
+ *   and leaves time for threads; cancel waits; a work item or a timer that cancels itself is told.
  * - A CPU that has nothing to do is not busy.
  * - Lines come out whole; a panic comes out whatever the console and the other CPUs do, once.
  */
@@ -539,6 +539,19 @@ static int timers_leave_time(void)
 	return 0;
 }
 
+static void timer_waits_for_itself(struct weir_timer *timer)
+{
+	plat_timer_cancel(bare_plat(), timer);
+}
+
+static int timer_cancels_itself(void)
+{
+	s.timers[0].fn = timer_waits_for_itself;
+	plat_timer_arm(bare_plat(), &s.timers[0], 0);
+	sleep_ns(5000 * MS);
+	return 0;
+}
+
 static void test_timers(void **state)
 {
 	(void)state;
@@ -546,6 +559,7 @@ static void test_timers(void **state)
 	runs(timer_of_all_cpus);
 	runs(cancel_excludes);
 	runs(timers_leave_time);
+	panics(timer_cancels_itself, "would wait for itself");
 }
 
 /* ---- Work ---- */

@@ -123,6 +123,9 @@ bool plat_timer_cancel(void *plat, struct weir_timer *timer)
 		armed |= disarm(timer, &home);
 		if (!home)
 			return armed;
+		if (home == &timers[plat_cpu()])
+			bare_panic("plat_timer_cancel(%p): a timer would wait for itself",
+				   (void *)timer);
 		/* Another CPU's interrupt, soon over. Acquire: pairs with set_running(). */
 		while (__atomic_load_n(&home->running, __ATOMIC_ACQUIRE) == timer)
 			plat_relax(plat);
