@@ -71,6 +71,7 @@ static void probing(void **state)
 	for (unsigned int i = 0; i < 3; i++) {
 		const struct weir_iommu_desc *desc = &fakeiommu[i]->desc;
 
+		assert_int_equal(fake->wired_controller, 99);
 		assert_ptr_equal(weir_iommu_by_phandle(weir, i + 1), &fakeiommu[i]->iommu);
 		assert_int_equal(desc->base, 0x1000000 * (i + 1));
 		assert_int_equal(desc->size, 0x20000);

@@ -70,11 +70,11 @@ static void test_specifiers(void **state)
 	const uint32_t spi[] = { 0, 74, 1 }, ppi[] = { 1, 10, 4 }, beyond[] = { 0, 224, 1 };
 	unsigned int irq;
 
-	assert_int_equal(plat_irq_wired(*state, spi, 3, &irq), 0);
+	assert_int_equal(plat_irq_wired(*state, 0, spi, 3, &irq), 0);
 	assert_int_equal(irq, WEIR_MODEL_MACHINE_IRQ_EVENTQ);
-	assert_int_equal(plat_irq_wired(*state, spi, 2, &irq), -WEIR_EINVAL);
-	assert_int_equal(plat_irq_wired(*state, ppi, 3, &irq), -WEIR_EINVAL);
-	assert_int_equal(plat_irq_wired(*state, beyond, 3, &irq), -WEIR_ENOENT);
+	assert_int_equal(plat_irq_wired(*state, 0, spi, 2, &irq), -WEIR_EINVAL);
+	assert_int_equal(plat_irq_wired(*state, 0, ppi, 3, &irq), -WEIR_EINVAL);
+	assert_int_equal(plat_irq_wired(*state, 0, beyond, 3, &irq), -WEIR_ENOENT);
 }
 
 static void handle_once(void *arg)

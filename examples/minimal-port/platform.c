@@ -343,9 +343,11 @@ void plat_wake(void *plat, const uint32_t *word)
 /* ---- 6. Interrupts ---------------------------------------------------------------------- */
 
 /* There are none: no number ever comes from the two functions that give them out. */
-int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, unsigned int *irq)
+int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
+		   unsigned int *irq)
 {
 	(void)plat;
+	(void)controller;
 	(void)cells;
 	(void)nr_cells;
 	*irq = 0;

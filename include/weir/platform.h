@@ -19,7 +19,8 @@
  *
  * A host may make the hottest of them inline: compile weir with
  * -DWEIR_PLAT_INLINE='"my-inline.h"'; for each function that this header defines it also says
- * `#define plat_cpu plat_cpu`, and the declaration below steps aside.
+ * `#define plat_cpu plat_cpu`, and the declaration below steps aside. What stands below one #ifndef
+ * goes together, under the name of the first; what has none is never inline.
  */
 
 #include <weir/base.h>
@@ -76,10 +77,11 @@ weir_phys_t plat_memory_end(void *plat);
 
 /**
  * Make registers at `phys` accessible, as device memory (nGnRE or UC: no gathering, no reordering,
- * no speculation). NULL: not possible. Context: TASK.
+ * no speculation). Neither `phys` nor `size` need be whole pages, and two calls may be for the same
+ * page. NULL: not possible. Context: TASK.
  */
 volatile void WEIR_IOMEM *plat_mmio_map(void *plat, weir_phys_t phys, size_t size);
-/** Context: TASK. */
+/** What plat_mmio_map() returned, with its size. Context: TASK. */
 void plat_mmio_unmap(void *plat, volatile void WEIR_IOMEM *addr, size_t size);
 
 /*
@@ -145,8 +147,8 @@ void plat_irq_restore(uintptr_t flags);
 
 /**
  * Called again and again by a loop that waits for hardware or for another CPU, between two looks.
- * A pause instruction, wfe, or a yield to whatever else shares the processor (a hypervisor, the
- * models). Any context.
+ * A pause instruction, or a yield to whatever else shares the processor (a hypervisor, the models);
+ * nobody sends an event that would end a wait. Any context.
  */
 #ifndef plat_relax
 void plat_relax(void *plat);
@@ -246,10 +248,12 @@ void plat_irq_disconnect(void *plat, unsigned int irq);
 
 /**
  * The number of a wired interrupt from its specifier in the firmware's table: the cells of the
- * `interrupts` property of the device tree, in host byte order (for a GIC: type, number, flags).
+ * `interrupts` property of the device tree, in host byte order (for a GIC: type, number, flags), of
+ * the controller with this phandle; 0: the only one.
  * -WEIR_EINVAL: not understood. -WEIR_ENOENT: no such line. Context: TASK.
  */
-int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, unsigned int *irq);
+int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
+		   unsigned int *irq);
 
 /** A message-signalled interrupt: what a device must write, where. */
 struct weir_msi {

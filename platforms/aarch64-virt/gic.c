@@ -79,6 +79,7 @@ static void dist_map(const struct weir_fdt_node *node)
 	if (size < GIC_FRAME_SIZE)
 		virt_bad_tree("the GIC's distributor (its first reg) is smaller than 64 KiB");
 	virt_gic.dist = map_or_panic(base, GIC_FRAME_SIZE);
+	virt_gic.phandle = weir_fdt_phandle(&virt.fdt, node);
 	check_revision(virt_gic.dist, "the interrupt distributor");
 	virt_gic.typer = dist_read(GICD_TYPER);
 	lines = 32 * (GICD_TYPER_ITLinesNumber(virt_gic.typer) + 1);

@@ -166,6 +166,7 @@ struct virt_irq {
 /* Written by virt_gic_init(), then read-only. */
 struct virt_gic {
 	volatile void WEIR_IOMEM *dist;
+	uint32_t phandle;
 	uint32_t typer;
 	unsigned int spi_end; /* INTIDs from GIC_SPI_FIRST to below it are lines */
 	weir_phys_t rdist_phys[BARE_MAX_CPUS];

@@ -216,11 +216,14 @@ static void set_trigger(struct virt_irq *irq, bool edge)
 	plat_irq_restore(flags);
 }
 
-int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, unsigned int *irq)
+int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
+		   unsigned int *irq)
 {
 	uint32_t trigger;
 
 	(void)plat;
+	if (controller && controller != virt_gic.phandle)
+		return -WEIR_EINVAL;
 	if (nr_cells < SPECIFIER_MIN || nr_cells > SPECIFIER_MAX || cells[0] != SPECIFIER_SPI)
 		return -WEIR_EINVAL;
 	trigger = cells[2] & SPECIFIER_TRIGGER;

@@ -131,7 +131,7 @@ void virt_back_trace(uint64_t address, uint64_t record)
 	uint64_t last = address;
 
 	virt_say("  back trace; for lines: aarch64-linux-gnu-addr2line -pfie "
-		 "weir-virt.elf OFFSET...\n");
+		 "weir-virt.elf OFFSET... (docs/bare-metal.md)\n");
 	if (address)
 		say_address(address);
 	for (calls = 0; calls < MAX_CALLS && read_record(&record, &address); calls++) {

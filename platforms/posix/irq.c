@@ -166,9 +166,11 @@ void plat_irq_disconnect(void *plat, unsigned int irq)
 	plat_mutex_unlock(plat, &machine->irq_mutex);
 }
 
-int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, unsigned int *irq)
+int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
+		   unsigned int *irq)
 {
 	(void)plat;
+	(void)controller; /* there is one */
 	if (nr_cells != SPECIFIER_CELLS || cells[0] != SPECIFIER_SPI)
 		return -WEIR_EINVAL;
 	if (cells[1] >= MSI_FIRST - SPI_FIRST)

@@ -47,7 +47,8 @@ static int find_irq(struct weir *weir, struct scan *scan, const char *name, int 
 		return 0;
 	if (ret)
 		return weir_fdt_log(weir, &scan->fdt);
-	ret = plat_irq_wired(weir->plat, scan->irq.cells, scan->irq.count, &number);
+	ret = plat_irq_wired(weir->plat, weir_fdt_phandle(&scan->fdt, &scan->irq.controller),
+			     scan->irq.cells, scan->irq.count, &number);
 	if (ret) {
 		(void)weir_fdt_fail(&scan->fdt, &scan->node, "interrupts",
 				    "the platform does not know this interrupt");

@@ -179,9 +179,11 @@ void plat_irq_disconnect(void *plat, unsigned int irq)
 	(void)plat;
 	(void)irq;
 }
-int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, unsigned int *irq)
+int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
+		   unsigned int *irq)
 {
 	(void)plat;
+	(void)controller;
 	(void)cells;
 	(void)nr_cells;
 	(void)irq;

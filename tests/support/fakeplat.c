@@ -661,9 +661,10 @@ void plat_irq_disconnect(void *plat, unsigned int irq)
 }
 
 /* One cell is the number; three are a GIC's: a shared peripheral interrupt is 32 higher. */
-int plat_irq_wired(void *plat, const uint32_t *cells, unsigned int nr_cells, unsigned int *irq)
+int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
+		   unsigned int *irq)
 {
-	(void)plat;
+	((struct fakeplat *)plat)->wired_controller = controller;
 	if (nr_cells != 1 && (nr_cells != 3 || cells[0]))
 		return -WEIR_EINVAL;
 	*irq = nr_cells == 1 ? cells[0] : cells[1] + 32;

@@ -35,8 +35,9 @@ struct fakeplat {
 	unsigned int fail_mmio_map; /* the same for plat_mmio_map() */
 	unsigned int msi_limit;	    /* messages that there are; starts as all of them */
 	uint64_t msi_doorbell;	    /* of messages from now on; 0: FAKEPLAT_MSI_DOORBELL */
+	uint32_t wired_controller;  /* of the last plat_irq_wired() */
 	uint32_t msi_controller, msi_device_id; /* of the last plat_msi_alloc() */
-	unsigned int fail_msi;	    /* the Nth plat_msi_alloc() from now on fails; 0: none */
+	unsigned int fail_msi; /* the Nth plat_msi_alloc() from now on fails; 0: none */
 	bool late_cancel; /* what is to be cancelled has just begun: timers and work run first */
 	struct fakeplat_mmio mmio;
 	bool (*idle)(void *opaque); /* asked by a wait with nothing to do; true: did something */

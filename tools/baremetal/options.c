@@ -18,7 +18,7 @@
 
 #define WORDS                                                                                      \
 	"mode= tables= queue-depth= block-size= event-queue= size= sha256= title= do= "            \
-	"colour progress verbose"
+	"colour progress verbose (docs/bare-metal.md)"
 
 /* Text that does not end in a zero. */
 struct text {
