@@ -9,6 +9,8 @@
  *     (but for exact halves, which those cannot hold), up to 64 TiB and 13 days
  *   - each thing that can be wrong with a run is found, alone and together, and nothing else; a
  *     checksum that was compared with nothing is not wrong
+ *   - verified is what came whole, without an error, and is equal to what was expected, and nothing
+ *     else; the progress line is printf()'s
  *   - without colours there is no escape; with them, each line ends as it began
  *   - a text that is too long is cut, and ends in a newline all the same
  */
@@ -361,9 +363,52 @@ static void what_is_too_long_is_cut(void **state)
 	assert_non_null(strstr(page.text, "xxx\033[0m\n"));
 }
 
+static void how_far_it_is(void **state)
+{
+	char text[REPORT_BAR], want[REPORT_BAR];
+
+	(void)state;
+	for (uint64_t size = 1; size < 1ull << 50; size = size * 37 + 5) {
+		for (unsigned int part = 0; part <= 7; part++) {
+			uint64_t bytes = part == 7 ? size : size / 7 * part;
+			int full = (int)(bytes * 40 / size);
+
+			snprintf(want, sizeof(want), "[%.*s%*s] %3d %%  %llu of %llu MiB", full,
+				 "========================================", 40 - full, "",
+				 (int)(bytes * 100 / size), (unsigned long long)(bytes >> 20),
+				 (unsigned long long)(size >> 20));
+			assert_string_equal(report_bar(bytes, size, text), want);
+		}
+	}
+}
+
+static void only_what_is_whole_and_equal_is_verified(void **state)
+{
+	const struct run_report good = { .has_expected = true, .job.bytes = 100 };
+	struct run_report r = good;
+
+	(void)state;
+	report_verify(&r, 100);
+	assert_true(r.verified);
+	report_verify(&r, 101);
+	assert_false(r.verified);
+	for (unsigned int i = 0; i < 4; i++) {
+		r = good;
+		r.verified = true;
+		r.has_expected = i != 0;
+		r.failed = i == 1;
+		r.job.read_errors = i == 2;
+		r.got[SHA256_SIZE - 1] = i == 3;
+		report_verify(&r, 100);
+		assert_false(r.verified);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(how_far_it_is),
+		cmocka_unit_test(only_what_is_whole_and_equal_is_verified),
 		cmocka_unit_test(a_full_report),
 		cmocka_unit_test(a_world_that_knows_little),
 		cmocka_unit_test(numbers_look_like_floats),

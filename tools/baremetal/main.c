@@ -17,7 +17,6 @@
 #include "sha256.h"
 
 #define HISTORY 32768u
-#define BAR_WIDTH 40u
 
 struct session {
 	struct options options;
@@ -224,17 +223,13 @@ static void hash(void *opaque, const void *data, size_t size)
 static void progress(void *opaque, uint64_t bytes)
 {
 	struct session *s = opaque;
-	unsigned int percent = (unsigned int)(bytes / (s->size / 100 + 1)), i;
-	char bar[BAR_WIDTH + 1];
+	unsigned int percent = report_percent(bytes, s->size);
+	char text[REPORT_BAR];
 
 	if (percent < s->percent)
 		return;
 	s->percent = percent + 1;
-	for (i = 0; i < BAR_WIDTH; i++)
-		bar[i] = i * 100 < percent * BAR_WIDTH ? '=' : ' ';
-	bar[i] = '\0';
-	say("\r[%s] %3u %%  %llu of %llu MiB", bar, percent, (unsigned long long)(bytes >> 20),
-	    (unsigned long long)(s->size >> 20));
+	say("\r%s", report_bar(bytes, s->size, text));
 }
 
 static int read_disk(struct session *s)
@@ -259,8 +254,7 @@ static int read_disk(struct session *s)
 	if (ret)
 		say("weir: reading the disk ended early: %s\n", error_text(ret));
 	r->failed |= ret != 0;
-	r->verified = r->has_expected && !ret && r->job.bytes == s->size && !r->job.read_errors &&
-		      !memcmp(r->expected, r->got, SHA256_SIZE);
+	report_verify(r, s->size);
 	return ret ? STATUS_NOT_WELL : STATUS_WELL;
 }
 

@@ -104,6 +104,11 @@ struct run_problems {
 /* "strict", "passthrough", "off". */
 const char *report_mode_name(enum weir_mode mode);
 
+/*
+ * With `got`, `expected`, `job` and `failed` there: whether the first `size` bytes of the disk all
+ * came, and are what was expected. Sets `verified`.
+ */
+void report_verify(struct run_report *report, uint64_t size);
 /* What is wrong with a run. The exit status, the last line and the JSON all follow from it. */
 void report_judge(const struct run_report *report, struct run_problems *problems);
 
@@ -127,5 +132,10 @@ void report_line(const struct report_out *out, bool good, const char *format, ..
 	WEIR_PRINTF(3, 4);
 #define REPORT_NUMBER 32
 const char *report_grouped(uint64_t value, char text[REPORT_NUMBER]);
+
+/* How far the job is, 0 to 100, and as a line: "[====    ]  50 %  32 of 64 MiB". size is not 0. */
+unsigned int report_percent(uint64_t bytes, uint64_t size);
+#define REPORT_BAR 112
+const char *report_bar(uint64_t bytes, uint64_t size, char text[REPORT_BAR]);
 
 #endif

@@ -11,6 +11,7 @@
 #include "job.h"
 
 #define LABEL_WIDTH 15
+#define BAR_WIDTH 40
 #define LINE_SIZE 400 /* the longest line there is: a fault's */
 
 typedef unsigned long long ull; /* what %llu takes */
@@ -90,6 +91,23 @@ const char *report_grouped(uint64_t value, char text[REPORT_NUMBER])
 	return text;
 }
 
+unsigned int report_percent(uint64_t bytes, uint64_t size)
+{
+	return (unsigned int)(bytes * 100 / size);
+}
+
+const char *report_bar(uint64_t bytes, uint64_t size, char text[REPORT_BAR])
+{
+	char bar[BAR_WIDTH + 1];
+
+	memset(bar, ' ', BAR_WIDTH);
+	memset(bar, '=', (size_t)(bytes * BAR_WIDTH / size));
+	bar[BAR_WIDTH] = '\0';
+	weir_snprintf(text, REPORT_BAR, "[%s] %3u %%  %llu of %llu MiB", bar,
+		      report_percent(bytes, size), (ull)(bytes >> 20), (ull)(size >> 20));
+	return text;
+}
+
 /* ---- What is wrong ---------------------------------------------------------------------- */
 
 static void WEIR_PRINTF(2, 3) problem(struct run_problems *problems, const char *format, ...)
@@ -134,6 +152,13 @@ static void rogue_problems(const struct run_report *r, struct run_problems *foun
 	if (strict && rogue->events + rogue->events_lost < rogue->blocked)
 		problem(found, "%llu blocked accesses left no event",
 			(ull)(rogue->blocked - rogue->events - rogue->events_lost));
+}
+
+void report_verify(struct run_report *report, uint64_t size)
+{
+	report->verified = report->has_expected && !report->failed && report->job.bytes == size &&
+			   !report->job.read_errors &&
+			   !memcmp(report->expected, report->got, SHA256_SIZE);
 }
 
 void report_judge(const struct run_report *report, struct run_problems *problems)

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 
 #include "tool.h"
 
-#define BAR_WIDTH 40
 #define BAR_TICK_NS 50000000
 
 struct reading {
@@ -98,14 +96,9 @@ static int read_task(void *arg)
 
 static void draw_bar(uint64_t hashed, uint64_t size)
 {
-	char bar[BAR_WIDTH + 1];
-	unsigned int full = (unsigned int)(hashed * BAR_WIDTH / size);
+	char text[REPORT_BAR];
 
-	memset(bar, ' ', BAR_WIDTH);
-	memset(bar, '=', full);
-	bar[BAR_WIDTH] = '\0';
-	fprintf(stderr, "\r[%s] %3u %%  %llu of %llu MiB", bar, (unsigned int)(hashed * 100 / size),
-		(unsigned long long)(hashed >> 20), (unsigned long long)(size >> 20));
+	fprintf(stderr, "\r%s", report_bar(hashed, size, text));
 	fflush(stderr);
 }
 
