@@ -48,8 +48,8 @@ struct machine {
 	uint8_t rights[PAGES];
 	uint16_t tail[QUEUES + 1];
 	unsigned int accesses;
-	const struct weir_model_txn
-		*flying[8]; /* one that lands in the MSI-X table may cause another */
+	/* One that lands in the MSI-X table may cause another. */
+	const struct weir_model_translation *flying[8];
 	unsigned int nr_flying;
 	bool kicked, idle, master, disk_fails;
 };
@@ -57,7 +57,7 @@ struct machine {
 /* ---- What is around the controller -------------------------------------------------------- */
 
 static enum weir_model_result translate(void *iommu, const struct weir_model_txn *txn,
-					uint64_t *out)
+					struct weir_model_translation *out)
 {
 	struct machine *m = iommu;
 	uint64_t page = (txn->addr - RAM_BASE) / PAGE;
@@ -66,18 +66,18 @@ static enum weir_model_result translate(void *iommu, const struct weir_model_txn
 	REQUIRE(txn->len && (txn->addr & (PAGE - 1)) + txn->len <= PAGE);
 	m->accesses++;
 	if (txn->addr >= RAM_BASE && page < PAGES &&
-	    !(m->rights[page] & (txn->write ? MAY_WRITE : MAY_READ)))
+	    !(m->rights[page] & (txn->flags & WEIR_MODEL_TXN_WRITE ? MAY_WRITE : MAY_READ)))
 		return WEIR_MODEL_BLOCKED;
-	m->flying[m->nr_flying++] = txn;
-	*out = txn->addr;
+	m->flying[m->nr_flying++] = out;
+	*out = (struct weir_model_translation){ .addr = txn->addr };
 	return WEIR_MODEL_OK;
 }
 
-static void complete(void *iommu, const struct weir_model_txn *txn)
+static void complete(void *iommu, const struct weir_model_translation *translation)
 {
 	struct machine *m = iommu;
 
-	REQUIRE(m->nr_flying && m->flying[--m->nr_flying] == txn);
+	REQUIRE(m->nr_flying && m->flying[--m->nr_flying] == translation);
 }
 
 static const struct weir_model_iommu_ops iommu_ops = { translate, complete };

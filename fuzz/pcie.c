@@ -131,21 +131,21 @@ static void reset(struct weir_model_pci_function *fn)
 }
 
 static enum weir_model_result translate(void *iommu, const struct weir_model_txn *txn,
-					uint64_t *out)
+					struct weir_model_translation *out)
 {
 	struct machine *m = iommu;
 
 	m->masters++;
 	if (m->masters == 1)
 		m->stream = txn->stream;
-	*out = txn->addr;
+	*out = (struct weir_model_translation){ .addr = txn->addr };
 	return WEIR_MODEL_OK;
 }
 
-static void complete(void *iommu, const struct weir_model_txn *txn)
+static void complete(void *iommu, const struct weir_model_translation *translation)
 {
 	(void)iommu;
-	(void)txn;
+	(void)translation;
 }
 
 static const struct weir_model_iommu_ops iommu_ops = { translate, complete };

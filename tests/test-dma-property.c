@@ -23,6 +23,7 @@
 
 #include <weir/dma.h>
 #include <weir/domain.h>
+#include <weir/model/bus.h>
 #include <weir/model/smmuv3.h>
 
 #include <libfdt.h>
@@ -140,19 +141,28 @@ static const void *device_tree(size_t *size)
 
 static void make_machine(void)
 {
-	struct weir_model_smmuv3_config config = { .irq_eventq = IRQ_EVENTQ,
-						   .irq_gerror = IRQ_GERROR };
-	struct weir_model_irq_sink sink;
+	static const unsigned int irqs[] = {
+		[WEIR_MODEL_SMMUV3_EVENTQ] = IRQ_EVENTQ,
+		[WEIR_MODEL_SMMUV3_GERROR] = IRQ_GERROR,
+	};
+	static struct weir_model_bus_host bus_host;
+	struct weir_model_host host = { &weir_model_bus_host_ops, &bus_host };
+	struct weir_model_smmuv3_config config = { 0 };
 	struct weir_model_region *region;
 
 	fake = fakeplat_new(RAM);
 	fake->mmio = (struct fakeplat_mmio){ .read = mmio_read, .write = mmio_write };
-	sink = (struct weir_model_irq_sink){ .raise = raise, .opaque = fake };
 	assert_int_equal(weir_model_bus_create(&bus), 0);
 	assert_int_equal(weir_model_bus_add_ram(bus, FAKEPLAT_RAM_BASE, RAM,
 						plat_phys_to_virt(fake, FAKEPLAT_RAM_BASE)),
 			 0);
-	assert_int_equal(weir_model_smmuv3_create(bus, &config, &sink, &smmu), 0);
+	bus_host = (struct weir_model_bus_host){
+		.bus = bus,
+		.sink = { .raise = raise, .opaque = fake },
+		.irqs = irqs,
+		.lines = WEIR_ARRAY_SIZE(irqs),
+	};
+	assert_int_equal(weir_model_smmuv3_create(&host, &config, &smmu), 0);
 	assert_int_equal(weir_model_bus_add_mmio(bus, SMMU_BASE, WEIR_MODEL_SMMUV3_MMIO_SIZE,
 						 &weir_model_smmuv3_mmio_ops, smmu, &region),
 			 0);
@@ -239,12 +249,18 @@ static bool hear(void *arg, const struct weir_fault *fault)
 static bool access(unsigned int d, weir_dma_t addr, bool write, uint64_t *phys)
 {
 	struct weir_model_txn txn = {
-		.stream = dev[d].ids[0].id, .addr = addr, .len = 1, .write = write
+		.stream = dev[d].ids[0].id,
+		.addr = addr,
+		.len = 1,
+		.flags = write ? WEIR_MODEL_TXN_WRITE : 0,
+		.attributes = WEIR_MODEL_ATTR_PCIE,
 	};
-	bool ok = weir_model_smmuv3_iommu_ops.translate(smmu, &txn, phys) == WEIR_MODEL_OK;
+	struct weir_model_translation out = { 0 };
+	bool ok = weir_model_smmuv3_translate(smmu, &txn, &out) == WEIR_MODEL_OK;
 
+	*phys = out.addr;
 	if (ok)
-		weir_model_smmuv3_iommu_ops.complete(smmu, &txn);
+		weir_model_smmuv3_complete(smmu, &out);
 	asked++;
 	reached += ok;
 	blocked += !ok;

@@ -93,7 +93,7 @@ static void test_ram_all_lengths(void **state)
 static void test_ram_bounds(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t value = 7;
+	struct weir_model_window window;
 	uint8_t buf[16];
 
 	memset(buf, 0xff, sizeof(buf));
@@ -103,15 +103,12 @@ static void test_ram_bounds(void **state)
 		assert_int_equal(buf[i], 0);
 	assert_int_equal(weir_model_bus_write(f->bus, RAM_BASE - 1, buf, 2, 1), WEIR_MODEL_ABORT);
 	assert_int_equal(weir_model_bus_read(f->bus, ~0ull, buf, 2, 1), WEIR_MODEL_ABORT);
-	assert_int_equal(weir_model_bus_load64(f->bus, RAM_BASE + 4, &value), WEIR_MODEL_ABORT);
-	assert_int_equal(weir_model_bus_load64(f->bus, RAM_BASE + RAM_SIZE, &value),
-			 WEIR_MODEL_ABORT);
-	assert_int_equal(weir_model_bus_load64(f->bus, RAM_BASE + RAM_SIZE - 8, &value),
-			 WEIR_MODEL_OK);
-	assert_int_equal(value, 0);
-	assert_ptr_equal(weir_model_bus_direct(f->bus, RAM_BASE + 5, 3), f->ram + 5);
-	assert_null(weir_model_bus_direct(f->bus, RAM_BASE + 5, RAM_SIZE));
-	assert_null(weir_model_bus_direct(f->bus, RAM_BASE, SIZE_MAX));
+	assert_true(weir_model_bus_window(f->bus, RAM_BASE + 5, &window));
+	assert_int_equal(window.base, RAM_BASE);
+	assert_int_equal(window.size, RAM_SIZE);
+	assert_ptr_equal(window.host, f->ram);
+	assert_false(weir_model_bus_window(f->bus, RAM_BASE + RAM_SIZE, &window));
+	assert_false(weir_model_bus_window(f->bus, RAM_BASE - 1, &window));
 }
 
 static void test_add_refusals(void **state)
@@ -364,6 +361,7 @@ static void *write_through_bus(void *arg)
 static void test_no_tearing(void **state)
 {
 	struct writer w = { 0 };
+	struct weir_model_bus_host host = { 0 };
 	int fd = memfd_create("ram", 0);
 	pthread_t threads[2];
 	void *cpu, *model;
@@ -377,6 +375,7 @@ static void test_no_tearing(void **state)
 	close(fd);
 	assert_int_equal(weir_model_bus_create(&w.bus), 0);
 	assert_int_equal(weir_model_bus_add_ram(w.bus, RAM_BASE, 4096, model), 0);
+	host.bus = w.bus;
 	w.word = cpu;
 	assert_int_equal(pthread_create(&threads[0], NULL, write_other_mapping, &w), 0);
 	assert_int_equal(pthread_create(&threads[1], NULL, write_through_bus, &w), 0);
@@ -386,7 +385,8 @@ static void test_no_tearing(void **state)
 		weir_model_bus_read(w.bus, RAM_BASE, words, sizeof(words), 0);
 		assert_int_equal(words[0], (words[0] & 0xff) * 0x0101010101010101ull);
 		assert_int_equal(words[1], (words[1] & 0xff) * 0x0101010101010101ull);
-		assert_int_equal(weir_model_bus_load64(w.bus, RAM_BASE, &one), WEIR_MODEL_OK);
+		assert_int_equal(weir_model_bus_host_ops.load64(&host, RAM_BASE, &one),
+				 WEIR_MODEL_OK);
 		assert_int_equal(one, (one & 0xff) * 0x0101010101010101ull);
 	}
 	__atomic_store_n(&w.stop, 1, __ATOMIC_RELAXED);
@@ -397,6 +397,55 @@ static void test_no_tearing(void **state)
 	munmap(model, 4096);
 }
 
+/* ---- As a host ----------------------------------------------------------------------- */
+
+static void note_irq(void *opaque, unsigned int irq)
+{
+	*(unsigned int *)opaque = irq;
+}
+
+/* What a bus offers to a model: words of RAM, and nothing else; messages anywhere; lines. */
+static void test_host(void **state)
+{
+	const struct weir_model_host_ops *ops = &weir_model_bus_host_ops;
+	static const unsigned int irqs[] = { 40, 41 };
+	struct fixture *f = *state;
+	struct device device = { .id = 7 };
+	unsigned int irq = 0;
+	struct weir_model_bus_host host = {
+		.bus = f->bus,
+		.sink = { note_irq, &irq },
+		.irqs = irqs,
+		.lines = 2,
+		.requester = 77,
+	};
+	uint64_t value = 1, expected = 5;
+
+	assert_int_equal(
+		weir_model_bus_add_mmio(f->bus, 0x5000, 0x1000, &device_ops, &device, NULL), 0);
+	assert_int_equal(ops->load64(&host, RAM_BASE + 4, &value), WEIR_MODEL_ABORT);
+	assert_int_equal(ops->load64(&host, RAM_BASE + RAM_SIZE, &value), WEIR_MODEL_ABORT);
+	assert_int_equal(ops->load64(&host, 0x5000, &value), WEIR_MODEL_ABORT);
+	assert_int_equal(ops->store64(&host, 0x5000, 1), WEIR_MODEL_ABORT);
+	assert_int_equal(ops->cas64(&host, 0x5000, &expected, 1), WEIR_MODEL_ABORT);
+	assert_int_equal(device.logged, 0);
+	assert_int_equal(ops->store64(&host, RAM_BASE + RAM_SIZE - 8, 6), WEIR_MODEL_OK);
+	assert_int_equal(ops->cas64(&host, RAM_BASE + RAM_SIZE - 8, &expected, 9), WEIR_MODEL_OK);
+	assert_int_equal(expected, 6);
+	assert_int_equal(ops->cas64(&host, RAM_BASE + RAM_SIZE - 8, &expected, 9), WEIR_MODEL_OK);
+	assert_int_equal(ops->load64(&host, RAM_BASE + RAM_SIZE - 8, &value), WEIR_MODEL_OK);
+	assert_int_equal(value, 9);
+	assert_int_equal(ops->msi(&host, 0x5040, 0x1234), WEIR_MODEL_OK);
+	assert_int_equal(device.logged, 1);
+	assert_int_equal(device.log[0].offset, 0x40);
+	assert_int_equal(device.log[0].value, 0x1234);
+	assert_int_equal(ops->msi(&host, 0x9000, 1), WEIR_MODEL_ABORT);
+	ops->line(&host, 1);
+	assert_int_equal(irq, 41);
+	ops->line(&host, 2);
+	assert_int_equal(irq, 41);
+}
+
 /* ---- Ports ------------------------------------------------------------------------------ */
 
 /** Identity, but for one page that is blocked; keeps count. */
@@ -404,10 +453,11 @@ struct fake_iommu {
 	uint64_t blocked_page;
 	unsigned int translated, completed, refused;
 	struct weir_model_txn last;
+	bool ignored; /* everything is */
 };
 
 static enum weir_model_result fake_translate(void *iommu, const struct weir_model_txn *txn,
-					     uint64_t *out)
+					     struct weir_model_translation *out)
 {
 	struct fake_iommu *fake = iommu;
 
@@ -417,16 +467,20 @@ static enum weir_model_result fake_translate(void *iommu, const struct weir_mode
 		fake->refused++;
 		return WEIR_MODEL_BLOCKED;
 	}
+	if (fake->ignored) {
+		fake->refused++;
+		return WEIR_MODEL_IGNORED;
+	}
 	fake->translated++;
-	*out = txn->addr;
+	*out = (struct weir_model_translation){ .addr = txn->addr };
 	return WEIR_MODEL_OK;
 }
 
-static void fake_complete(void *iommu, const struct weir_model_txn *txn)
+static void fake_complete(void *iommu, const struct weir_model_translation *translation)
 {
 	struct fake_iommu *fake = iommu;
 
-	assert_int_equal(txn->addr, fake->last.addr);
+	assert_int_equal(translation->addr, fake->last.addr);
 	fake->completed++;
 }
 
@@ -446,11 +500,11 @@ static void test_port_splits(void **state)
 	assert_int_equal(iommu.translated, 4);
 	assert_int_equal(iommu.completed, 4);
 	assert_int_equal(iommu.last.stream, 9);
-	assert_true(iommu.last.write);
+	assert_true(iommu.last.flags & WEIR_MODEL_TXN_WRITE);
 	assert_memory_equal(f->ram + 0xf01, out, sizeof(out));
 	assert_int_equal(weir_model_port_read(&port, RAM_BASE + 0xf01, in, sizeof(in)),
 			 WEIR_MODEL_OK);
-	assert_false(iommu.last.write);
+	assert_false(iommu.last.flags & WEIR_MODEL_TXN_WRITE);
 	assert_memory_equal(in, out, sizeof(out));
 }
 
@@ -474,6 +528,25 @@ static void test_port_stops(void **state)
 	assert_int_equal(iommu.translated, 2);
 	assert_int_equal(iommu.completed, 2);
 	assert_int_equal(iommu.refused, 2);
+}
+
+/* Reads as zero, writes ignored; and the accesses succeed. */
+static void test_port_ignored(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_iommu iommu = { .blocked_page = ~0ull, .ignored = true };
+	struct weir_model_port port = { f->bus, &fake_ops, &iommu, 8, 9 };
+	uint8_t buf[0x1800];
+
+	memset(f->ram, 0xcd, 0x2000);
+	memset(buf, 0xab, sizeof(buf));
+	assert_int_equal(weir_model_port_write(&port, RAM_BASE, buf, sizeof(buf)), WEIR_MODEL_OK);
+	assert_int_equal(f->ram[0], 0xcd);
+	assert_int_equal(weir_model_port_read(&port, RAM_BASE, buf, sizeof(buf)), WEIR_MODEL_OK);
+	for (unsigned int i = 0; i < sizeof(buf); i++)
+		assert_int_equal(buf[i], 0);
+	assert_int_equal(iommu.refused, 4);
+	assert_int_equal(iommu.completed, 0);
 }
 
 static void test_port_wrap(void **state)
@@ -540,6 +613,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ram_all_lengths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ram_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_add_refusals, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_host, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_units, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_first_placed_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random_placement, setup, teardown),
@@ -547,6 +621,7 @@ int main(void)
 		cmocka_unit_test(test_no_tearing),
 		cmocka_unit_test_setup_teardown(test_port_splits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_port_ignored, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_port_wrap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_of_devices, setup, teardown),
 	};

@@ -59,20 +59,20 @@ struct fixture {
 };
 
 static enum weir_model_result note_translate(void *iommu, const struct weir_model_txn *txn,
-					     uint64_t *out)
+					     struct weir_model_translation *out)
 {
 	struct notes *notes = iommu;
 
 	__atomic_store_n(&notes->stream, txn->stream, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&notes->count, 1, __ATOMIC_RELAXED);
-	*out = txn->addr;
+	*out = (struct weir_model_translation){ .addr = txn->addr };
 	return WEIR_MODEL_OK;
 }
 
-static void note_complete(void *iommu, const struct weir_model_txn *txn)
+static void note_complete(void *iommu, const struct weir_model_translation *translation)
 {
 	(void)iommu;
-	(void)txn;
+	(void)translation;
 }
 
 static const struct weir_model_iommu_ops note_ops = { note_translate, note_complete };

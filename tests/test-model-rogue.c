@@ -172,22 +172,22 @@ static void test_reset(void **state)
 
 /* What an IOMMU refuses: everything above 1 MiB of RAM. */
 static enum weir_model_result translate(void *iommu, const struct weir_model_txn *txn,
-					uint64_t *out)
+					struct weir_model_translation *out)
 {
 	unsigned int *under_way = iommu;
 
 	if (txn->addr >= PCIHOST_RAM + 0x100000)
 		return WEIR_MODEL_BLOCKED;
 	(*under_way)++;
-	*out = txn->addr;
+	*out = (struct weir_model_translation){ .addr = txn->addr };
 	return WEIR_MODEL_OK;
 }
 
-static void complete(void *iommu, const struct weir_model_txn *txn)
+static void complete(void *iommu, const struct weir_model_translation *translation)
 {
 	unsigned int *under_way = iommu;
 
-	(void)txn;
+	(void)translation;
 	(*under_way)--;
 }
 

@@ -221,11 +221,13 @@ static void test_two_views(void **state)
 	struct weir_model_bus *bus = weir_model_machine_bus(posix_models(*state));
 	weir_phys_t phys = alloc(*state, 1);
 	uint8_t *virt = plat_phys_to_virt(*state, phys);
+	struct weir_model_window window;
 	uint64_t value = 0;
 
 	assert_int_equal(plat_virt_to_phys(*state, virt + 5000), phys + 5000);
 	memset(virt, 0x5a, 2 * WEIR_PAGE_SIZE);
-	assert_ptr_not_equal(weir_model_bus_direct(bus, phys, 8), virt);
+	assert_true(weir_model_bus_window(bus, phys, &window));
+	assert_ptr_not_equal((uint8_t *)window.host + (phys - window.base), virt);
 	assert_int_equal(weir_model_bus_read(bus, phys + 5000, &value, 8, 1), WEIR_MODEL_OK);
 	assert_int_equal(value, 0x5a5a5a5a5a5a5a5a);
 	value = 0x0102030405060708;

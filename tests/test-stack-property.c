@@ -278,23 +278,25 @@ static void probe(struct master *m, uint64_t addr, bool write)
 /* A transaction that takes its time, with whatever the scheduler puts in between. */
 static void hold(struct master *m, struct master *of)
 {
-	struct weir_model_txn txn = { .stream = of->port.stream, .len = 1 };
+	struct weir_model_txn txn = { .stream = of->port.stream,
+				      .len = 1,
+				      .attributes = WEIR_MODEL_ATTR_PCIE };
+	struct weir_model_translation out;
 	const struct live *l = of->live_count ? &of->live[rnd(m, of->live_count)] : NULL;
 	const struct leaf *page = l ? page_of(of, l->addr, false) : NULL;
 	uint32_t freed;
-	uint64_t phys;
 
 	if (!page || !page->prot)
 		return;
 	freed = page->freed;
 	txn.addr = (page->key - 1) * PAGE;
 	CHECK(m->run,
-	      weir_model_smmuv3_iommu_ops.translate(of->port.iommu, &txn, &phys) == WEIR_MODEL_OK);
-	CHECK(m->run, phys == page->phys);
+	      weir_model_smmuv3_iommu_ops.translate(of->port.iommu, &txn, &out) == WEIR_MODEL_OK);
+	CHECK(m->run, out.addr == page->phys);
 	for (unsigned int i = (unsigned int)rnd(m, 12); i; i--)
 		plat_relax(m->run->stack.machine);
 	CHECK(m->run, page->freed == freed);
-	weir_model_smmuv3_iommu_ops.complete(of->port.iommu, &txn);
+	weir_model_smmuv3_iommu_ops.complete(of->port.iommu, &out);
 	sum.flights++;
 }
 

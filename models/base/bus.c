@@ -288,22 +288,19 @@ enum weir_model_result weir_model_bus_write(struct weir_model_bus *bus, uint64_t
 	return write_registers(&s, addr, buf, len, requester);
 }
 
-enum weir_model_result weir_model_bus_load64(struct weir_model_bus *bus, uint64_t addr,
-					     uint64_t *value)
+bool weir_model_bus_window(struct weir_model_bus *bus, uint64_t addr,
+			   struct weir_model_window *window)
 {
-	const struct ram_bank *bank = find_ram(bus, addr, 8);
+	const struct ram_bank *bank = find_ram(bus, addr, 1);
 
-	if (WEIR_UNLIKELY(!bank || !WEIR_IS_ALIGNED(addr, 8)))
-		return WEIR_MODEL_ABORT;
-	*value = load_unit(bank->host + (addr - bank->base), 8);
-	return WEIR_MODEL_OK;
-}
-
-void *weir_model_bus_direct(struct weir_model_bus *bus, uint64_t addr, size_t len)
-{
-	const struct ram_bank *bank = find_ram(bus, addr, len);
-
-	return bank ? bank->host + (addr - bank->base) : NULL;
+	if (!bank)
+		return false;
+	*window = (struct weir_model_window){
+		.base = bank->base,
+		.size = bank->size,
+		.host = bank->host,
+	};
+	return true;
 }
 
 /* ---- Placing regions -------------------------------------------------------------------- */

@@ -20,6 +20,14 @@ struct transfer {
 	const uint8_t *out;
 };
 
+static enum weir_model_result access_bus(const struct weir_model_port *port, uint64_t addr,
+					 const struct transfer *t, uint32_t len)
+{
+	if (t->out)
+		return weir_model_bus_write(port->bus, addr, t->out, len, port->requester);
+	return weir_model_bus_read(port->bus, addr, t->in, len, port->requester);
+}
+
 /** At most one page. */
 static enum weir_model_result access_page(const struct weir_model_port *port, uint64_t addr,
 					  const struct transfer *t, uint32_t len)
@@ -28,22 +36,24 @@ static enum weir_model_result access_page(const struct weir_model_port *port, ui
 		.stream = port->stream,
 		.addr = addr,
 		.len = len,
-		.write = t->out != NULL,
+		.flags = t->out ? WEIR_MODEL_TXN_WRITE : 0,
+		.attributes = WEIR_MODEL_ATTR_PCIE,
 	};
+	struct weir_model_translation translation;
 	enum weir_model_result result;
-	uint64_t phys = addr;
 
-	if (port->iommu_ops) {
-		result = port->iommu_ops->translate(port->iommu, &txn, &phys);
-		if (result != WEIR_MODEL_OK)
-			return result;
+	if (!port->iommu_ops)
+		return access_bus(port, addr, t, len);
+	result = port->iommu_ops->translate(port->iommu, &txn, &translation);
+	if (result == WEIR_MODEL_IGNORED) {
+		if (t->in)
+			memset(t->in, 0, len);
+		return WEIR_MODEL_OK;
 	}
-	if (t->out)
-		result = weir_model_bus_write(port->bus, phys, t->out, len, port->requester);
-	else
-		result = weir_model_bus_read(port->bus, phys, t->in, len, port->requester);
-	if (port->iommu_ops)
-		port->iommu_ops->complete(port->iommu, &txn);
+	if (result != WEIR_MODEL_OK)
+		return result;
+	result = access_bus(port, translation.addr, t, len);
+	port->iommu_ops->complete(port->iommu, &translation);
 	return result;
 }
 

@@ -35,16 +35,27 @@ static int add_doorbell(struct weir_model_machine *m)
 
 static int add_smmu(struct weir_model_machine *m, const struct weir_model_machine_config *config)
 {
-	struct weir_model_smmuv3_config smmu = config->smmu_config;
+	static const unsigned int irqs[] = {
+		[WEIR_MODEL_SMMUV3_EVENTQ] = WEIR_MODEL_MACHINE_IRQ_EVENTQ,
+		[WEIR_MODEL_SMMUV3_PRIQ] = MACHINE_IRQ_PRIQ,
+		[WEIR_MODEL_SMMUV3_CMD_SYNC] = WEIR_MODEL_MACHINE_IRQ_CMDQ_SYNC,
+		[WEIR_MODEL_SMMUV3_GERROR] = WEIR_MODEL_MACHINE_IRQ_GERROR,
+	};
+	struct weir_model_host host = { .ops = &weir_model_bus_host_ops, .opaque = &m->smmu_host };
 	int err;
 
-	smmu.irq_eventq = WEIR_MODEL_MACHINE_IRQ_EVENTQ;
-	smmu.irq_sync = WEIR_MODEL_MACHINE_IRQ_CMDQ_SYNC;
-	smmu.irq_gerror = WEIR_MODEL_MACHINE_IRQ_GERROR;
-	err = weir_model_smmuv3_create(m->bus, &smmu, &config->sink, &m->smmu);
+	m->smmu_host = (struct weir_model_bus_host){
+		.bus = m->bus,
+		.sink = config->sink,
+		.irqs = irqs,
+		.lines = WEIR_ARRAY_SIZE(irqs),
+		.requester = MACHINE_SMMU_REQUESTER,
+	};
+	err = weir_model_smmuv3_create(&host, &config->smmu_config, &m->smmu);
 	if (err)
 		return err;
-	return weir_model_bus_add_mmio(m->bus, MACHINE_SMMU_BASE, WEIR_MODEL_SMMUV3_MMIO_SIZE,
+	return weir_model_bus_add_mmio(m->bus, MACHINE_SMMU_BASE,
+				       weir_model_smmuv3_mmio_size(m->smmu),
 				       &weir_model_smmuv3_mmio_ops, m->smmu, NULL);
 }
 

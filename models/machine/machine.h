@@ -22,6 +22,8 @@
 /** Wired interrupts: shared peripheral interrupt n of the device tree is interrupt n + 32. */
 #define MACHINE_SPI_FIRST 32u
 #define MACHINE_IRQ_PRIQ 107u
+/** With which the SMMU's own messages arrive: beyond all of PCIe's. */
+#define MACHINE_SMMU_REQUESTER 0x10000u
 
 /** The message controller: an Arm GICv2m frame. One 32-bit register to write, three to read. */
 struct machine_doorbell {
@@ -33,6 +35,7 @@ extern const struct weir_model_mmio_ops weir_model_machine_doorbell_ops;
 struct weir_model_machine {
 	struct weir_model_bus *bus;
 	struct machine_doorbell doorbell;
+	struct weir_model_bus_host smmu_host;
 	struct weir_model_smmuv3 *smmu;
 	struct weir_model_pcie *pcie;
 	struct weir_model_nvme *nvme;

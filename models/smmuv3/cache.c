@@ -2,18 +2,17 @@
 
 /* The caches' writers: insertion, replacement, removal. Structure and locking: cache.h. */
 
-#include "smmuv3/cache.h"
+#include "smmuv3/internal.h"
 
+#include <sched.h>
 #include <stdlib.h>
+
+#define SPINS 64u /* before a removal lets whoever has the set run */
+#define LINE 8u	  /* words of a cache line */
 
 static uint32_t floor_pow2(uint32_t n)
 {
 	return (uint32_t)1 << (31 - __builtin_clz(n));
-}
-
-static uint32_t ceil_pow2(uint32_t n)
-{
-	return n <= 1 ? 1 : floor_pow2(n - 1) << 1;
 }
 
 static unsigned int log2_of(uint32_t power)
@@ -26,51 +25,49 @@ int weir_model_smmu_cache_init(struct smmu_cache *cache, unsigned int entries, u
 {
 	size_t bytes;
 
-	cache->ways = entries < ways ? entries : ways;
-	cache->sets = floor_pow2(entries / cache->ways);
-	cache->data = data;
-	cache->stride = ceil_pow2(1 + cache->ways * (2 + data));
-	cache->stripe_shift = cache->sets > SMMU_CACHE_STRIPES ?
-				      log2_of(cache->sets) - log2_of(SMMU_CACHE_STRIPES) :
-				      0;
+	*cache = (struct smmu_cache){ .ways = ways, .data = data };
+	if (!entries)
+		return 0;
+	cache->usable = entries < ways ? entries : ways;
+	cache->sets = floor_pow2(entries / cache->usable);
+	cache->stride = (uint32_t)WEIR_ALIGN_UP(1 + cache->ways * (2 + data), LINE);
+	if (cache->sets > SMMU_CACHE_STRIPES)
+		cache->stripe_shift = log2_of(cache->sets) - log2_of(SMMU_CACHE_STRIPES);
 	bytes = (size_t)cache->sets * cache->stride * sizeof(uint64_t);
-	cache->words = aligned_alloc(64, WEIR_ALIGN_UP(bytes, 64));
+	cache->words = aligned_alloc(LINE * sizeof(uint64_t), bytes);
 	if (!cache->words)
 		return -WEIR_ENOMEM;
 	memset(cache->words, 0, bytes);
-	for (unsigned int i = 0; i < SMMU_CACHE_STRIPES; i++) {
-		pthread_mutex_init(&cache->stripes[i].lock, NULL);
-		cache->stripes[i].used = 0;
-	}
-	cache->generation = 0;
 	return 0;
 }
 
 void weir_model_smmu_cache_fini(struct smmu_cache *cache)
 {
-	if (!cache->words)
-		return;
-	for (unsigned int i = 0; i < SMMU_CACHE_STRIPES; i++)
-		pthread_mutex_destroy(&cache->stripes[i].lock);
 	free(cache->words);
 	cache->words = NULL;
 }
 
-static struct smmu_cache_stripe *stripe_of(struct smmu_cache *cache, uint32_t index)
+/* An odd number is someone's lock. Sequentially consistent: before the epoch is looked at. */
+static bool set_try_lock(uint64_t *set)
 {
-	return &cache->stripes[index >> cache->stripe_shift];
+	uint64_t seq = __atomic_load_n(&set[0], __ATOMIC_SEQ_CST);
+
+	return !(seq & 1) && __atomic_compare_exchange_n(&set[0], &seq, seq + 1, false,
+							 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-/* The stripe's lock is held. Readers that see any of the new words see this number, or a later. */
-static void set_open(uint64_t *set)
+/* Whoever has it holds it for a few stores, unless it was preempted among them. */
+static void set_lock(uint64_t *set)
 {
-	__atomic_store_n(&set[0], set[0] + 1, __ATOMIC_RELAXED);
+	for (unsigned int spins = 0; !set_try_lock(set); spins++)
+		if (spins >= SPINS)
+			sched_yield();
 }
 
 /* Release: readers that see the even number see all that was written. */
-static void set_close(uint64_t *set)
+static void set_unlock(uint64_t *set)
 {
-	__atomic_store_n(&set[0], set[0] + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&set[0], __atomic_load_n(&set[0], __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
 }
 
 /* Release: not before the odd number. Pairs with smmu_cache_load(). */
@@ -80,97 +77,132 @@ static void store(uint64_t *word, uint64_t value)
 }
 
 /* The way that has the key, else an empty one, else the victim: whose turn it is by the number. */
-static uint64_t *choose_way(struct smmu_cache *cache, uint64_t *set, const uint64_t key[2])
+static unsigned int choose_way(const struct smmu_cache *cache, uint64_t *set, const uint64_t key[2])
 {
-	uint64_t *choice = NULL;
+	unsigned int choice = cache->usable;
 
-	for (unsigned int way = 0; way < cache->ways; way++) {
-		uint64_t *entry = smmu_cache_way(cache, set, way);
+	for (unsigned int way = 0; way < cache->usable; way++) {
+		const uint64_t *entry = smmu_cache_key(set, way);
 
 		if (entry[0] == key[0] && entry[1] == key[1])
-			return entry;
-		if (!entry[0] && !choice)
-			choice = entry;
+			return way;
+		if (!entry[0] && choice == cache->usable)
+			choice = way;
 	}
-	/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a cache has at least one way */
-	return choice ? choice : smmu_cache_way(cache, set, (set[0] >> 1) % cache->ways);
+	if (choice < cache->usable)
+		return choice;
+	/* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a cache with entries has a usable way */
+	return (unsigned int)((__atomic_load_n(&set[0], __ATOMIC_RELAXED) >> 1) % cache->usable);
 }
 
-void weir_model_smmu_cache_insert(struct smmu_cache *cache, const uint64_t key[2],
-				  const uint64_t *data, uint64_t generation)
+/*
+ * Before the epoch is looked at, and sequentially consistent like that: a removal that finds the
+ * bit clear had announced itself before, and the insertion sees it.
+ */
+static void mark_used(struct smmu_cache *cache, uint32_t index)
 {
-	uint32_t index = smmu_cache_index(cache, key);
-	struct smmu_cache_stripe *stripe = stripe_of(cache, index);
-	uint64_t *set = smmu_cache_set(cache, index), *entry;
+	uint64_t bit = WEIR_BIT(index >> cache->stripe_shift);
 
-	pthread_mutex_lock(&stripe->lock);
-	if (smmu_cache_generation(cache) == generation) {
-		entry = choose_way(cache, set, key);
-		stripe->used += !entry[0];
-		set_open(set);
+	if (!(__atomic_load_n(&cache->used, __ATOMIC_SEQ_CST) & bit))
+		__atomic_or_fetch(&cache->used, bit, __ATOMIC_SEQ_CST);
+}
+
+void weir_model_smmu_cache_insert(const struct weir_model_smmuv3 *smmu, struct smmu_cache *cache,
+				  const uint64_t key[2], const uint64_t *data, uint64_t epoch)
+{
+	uint64_t *set, *entry, *to;
+	unsigned int way;
+	uint32_t index;
+
+	if (!cache->words)
+		return;
+	index = smmu_cache_index(cache, key);
+	set = smmu_cache_set(cache, index);
+	mark_used(cache, index);
+	if (!set_try_lock(set))
+		return;
+	if (weir_model_smmu_epoch_current(smmu, epoch)) {
+		way = choose_way(cache, set, key);
+		entry = smmu_cache_key(set, way);
+		to = smmu_cache_data(set, cache->ways, cache->data, way);
 		store(&entry[0], key[0]);
 		store(&entry[1], key[1]);
 		for (unsigned int i = 0; i < cache->data; i++)
-			store(&entry[2 + i], data[i]);
-		set_close(set);
+			store(&to[i], data[i]);
 	}
-	pthread_mutex_unlock(&stripe->lock);
+	set_unlock(set);
 }
 
-void weir_model_smmu_cache_advance(struct smmu_cache *cache)
+/*
+ * With nobody writing it, it stays so: the change was announced before this look, and insertions
+ * see that. Sequentially consistent, like their locking.
+ */
+static bool set_empty(const struct smmu_cache *cache, uint64_t *set)
 {
-	__atomic_add_fetch(&cache->generation, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&set[0], __ATOMIC_SEQ_CST) & 1)
+		return false;
+	for (unsigned int way = 0; way < cache->ways; way++)
+		if (smmu_cache_load(smmu_cache_key(set, way)))
+			return false;
+	return true;
 }
 
-static void clear(struct smmu_cache_stripe *stripe, uint64_t *set, uint64_t *entry)
+/* Without a key of all keys, without `match` of all data. Whether anything is left. */
+static bool remove_in_set(struct smmu_cache *cache, uint64_t *set, const uint64_t *key,
+			  smmu_cache_match *match, const void *opaque)
 {
-	set_open(set);
-	store(&entry[0], 0);
-	set_close(set);
-	stripe->used--;
+	bool left = false;
+
+	if (set_empty(cache, set))
+		return false;
+	set_lock(set);
+	for (unsigned int way = 0; way < cache->ways; way++) {
+		uint64_t *entry = smmu_cache_key(set, way);
+
+		if (!entry[0])
+			continue;
+		if ((!key || (entry[0] == key[0] && entry[1] == key[1])) &&
+		    (!match ||
+		     match(entry, smmu_cache_data(set, cache->ways, cache->data, way), opaque)))
+			store(&entry[0], 0);
+		else
+			left = true;
+	}
+	set_unlock(set);
+	return left;
+}
+
+void weir_model_smmu_cache_remove_key_if(struct smmu_cache *cache, const uint64_t key[2],
+					 smmu_cache_match *match, const void *opaque)
+{
+	if (cache->words)
+		remove_in_set(cache, smmu_cache_set(cache, smmu_cache_index(cache, key)), key,
+			      match, opaque);
 }
 
 void weir_model_smmu_cache_remove(struct smmu_cache *cache, const uint64_t key[2])
 {
-	uint32_t index = smmu_cache_index(cache, key);
-	struct smmu_cache_stripe *stripe = stripe_of(cache, index);
-	uint64_t *set = smmu_cache_set(cache, index);
-
-	pthread_mutex_lock(&stripe->lock);
-	for (unsigned int way = 0; way < cache->ways; way++) {
-		uint64_t *entry = smmu_cache_way(cache, set, way);
-
-		if (entry[0] == key[0] && entry[1] == key[1])
-			clear(stripe, set, entry);
-	}
-	pthread_mutex_unlock(&stripe->lock);
+	weir_model_smmu_cache_remove_key_if(cache, key, NULL, NULL);
 }
 
-static void remove_in_set(struct smmu_cache *cache, struct smmu_cache_stripe *stripe, uint64_t *set,
-			  bool (*match)(const uint64_t *entry, const void *opaque),
-			  const void *opaque)
-{
-	for (unsigned int way = 0; way < cache->ways; way++) {
-		uint64_t *entry = smmu_cache_way(cache, set, way);
-
-		if (entry[0] && match(entry, opaque))
-			clear(stripe, set, entry);
-	}
-}
-
-/* A few 100 us for 65,536 entries; stripes that hold nothing cost only their lock. */
-void weir_model_smmu_cache_remove_if(struct smmu_cache *cache,
-				     bool (*match)(const uint64_t *entry, const void *opaque),
+/*
+ * About 100 us for 65,536 entries; stripes that hold nothing cost a bit. No insertion gets through
+ * until the change ends, so that a stripe that is found empty is.
+ */
+void weir_model_smmu_cache_remove_if(struct smmu_cache *cache, smmu_cache_match *match,
 				     const void *opaque)
 {
-	uint32_t per_stripe = (uint32_t)1 << cache->stripe_shift;
+	uint64_t used = __atomic_load_n(&cache->used, __ATOMIC_SEQ_CST);
 
-	for (uint32_t first = 0; first < cache->sets; first += per_stripe) {
-		struct smmu_cache_stripe *stripe = stripe_of(cache, first);
+	for (; used; used &= used - 1) {
+		uint32_t stripe = (uint32_t)__builtin_ctzll(used);
+		uint32_t first = stripe << cache->stripe_shift;
+		uint32_t end = first + ((uint32_t)1 << cache->stripe_shift);
+		bool left = false;
 
-		pthread_mutex_lock(&stripe->lock);
-		for (uint32_t i = first; stripe->used && i < first + per_stripe; i++)
-			remove_in_set(cache, stripe, smmu_cache_set(cache, i), match, opaque);
-		pthread_mutex_unlock(&stripe->lock);
+		for (uint32_t i = first; i < end; i++)
+			left |= remove_in_set(cache, smmu_cache_set(cache, i), NULL, match, opaque);
+		if (!left)
+			__atomic_and_fetch(&cache->used, ~WEIR_BIT(stripe), __ATOMIC_SEQ_CST);
 	}
 }

@@ -3,68 +3,66 @@
 #define WEIR_MODELS_SMMUV3_CACHE_H
 
 /*
- * A set-associative cache that many threads look up and few change: the IOTLB and the caches of
- * STEs and CDs.
+ * A set-associative cache that many threads look up and few change: the IOTLB, the walk caches, and
+ * the caches of STEs and CDs.
  *
- * An entry is two words of key (the first is 0 in an empty way) and some words of data. A set
- * begins with its sequence number, odd while the set is written.
+ * An entry is two words of key (the first is 0 in an empty way) and some words of data. A set is
+ * its sequence number, the keys of all ways, then the data of all ways: of three ways number and
+ * keys share a cache line, and a miss touches no other. A cache may have no entries at all.
  *
  * Locking: a lookup takes no lock. It reads the sequence number, then the set, then the number
- * again; every word is an atomic, so that a torn read is seen and not undefined. Writers of a set
- * hold the lock of its stripe. Innermost: nothing else is taken under a stripe's lock.
+ * again; every word is an atomic, so that a torn read is seen and not undefined. The number is odd
+ * while a writer has the set: to make it odd is to lock the set. Innermost: nothing is taken, and
+ * nothing waited for, with a set locked. An insertion that finds its set locked gives up.
  *
- * What a walk found before an invalidation must not be cached after it (IHI 0070 3.21.1, 3.21.3):
- * whoever walks takes the generation first and inserts under it; an invalidation moves the
- * generation on before it looks at the first set.
+ * What was read from memory before an invalidation must not be cached after it (IHI 0070 3.21.1,
+ * 3.21.3): an insertion looks at the epoch with the set locked (lane.h), and a removal looks at the
+ * set after it announced itself in the epoch. One of them sees the other: all four accesses are
+ * sequentially consistent.
  */
-
-#include <pthread.h>
 
 #include <weir/base.h>
 
 #define SMMU_CACHE_STRIPES 64u
 
-struct smmu_cache_stripe {
-	pthread_mutex_t lock;
-	uint32_t used; /* entries in the sets of the stripe */
-} __attribute__((aligned(64)));
+struct weir_model_smmuv3;
 
 struct smmu_cache {
-	uint64_t *words;
-	uint32_t sets, ways, data,
-		stride; /* powers of two but for `ways` and `data`; stride in words */
+	uint64_t *words;       /* NULL: no entries, every lookup misses */
+	uint32_t sets;	       /* a power of two, or 0 */
+	uint32_t ways, usable; /* a cache of few entries does not use all its ways */
+	uint32_t data, stride; /* in words */
 	uint32_t stripe_shift;
-	uint64_t generation;
-	struct smmu_cache_stripe stripes[SMMU_CACHE_STRIPES];
+	/* Bit per stripe of sets: something was inserted since a removal found it empty. */
+	uint64_t used __attribute__((aligned(64)));
 };
 
-/* At most `entries` of them. -WEIR_ENOMEM. */
+/* At most `entries` of them; of 0 it costs nothing. -WEIR_ENOMEM. */
 int weir_model_smmu_cache_init(struct smmu_cache *cache, unsigned int entries, unsigned int ways,
 			       unsigned int data);
 void weir_model_smmu_cache_fini(struct smmu_cache *cache);
 
-/* Dropped if the generation has moved on since it was taken. Replaces what has the same key. */
-void weir_model_smmu_cache_insert(struct smmu_cache *cache, const uint64_t key[2],
-				  const uint64_t *data, uint64_t generation);
-/* From now on nothing is inserted that was walked before. */
-void weir_model_smmu_cache_advance(struct smmu_cache *cache);
-void weir_model_smmu_cache_remove(struct smmu_cache *cache, const uint64_t key[2]);
-/* `match` sees the words of an entry: two of key, then the data. */
-void weir_model_smmu_cache_remove_if(struct smmu_cache *cache,
-				     bool (*match)(const uint64_t *entry, const void *opaque),
-				     const void *opaque);
+/*
+ * Kept if the epoch is still that one and nothing is changing. Replaces what has the same key. May
+ * be dropped when others write the set.
+ */
+void weir_model_smmu_cache_insert(const struct weir_model_smmuv3 *smmu, struct smmu_cache *cache,
+				  const uint64_t key[2], const uint64_t *data, uint64_t epoch);
+/* Whether an entry is meant. */
+typedef bool smmu_cache_match(const uint64_t key[2], const uint64_t *data, const void *opaque);
 
-static inline uint64_t smmu_cache_generation(const struct smmu_cache *cache)
-{
-	return __atomic_load_n(&cache->generation, __ATOMIC_SEQ_CST);
-}
+/* These between weir_model_smmu_change_begin() and change_end(). */
+void weir_model_smmu_cache_remove(struct smmu_cache *cache, const uint64_t key[2]);
+void weir_model_smmu_cache_remove_key_if(struct smmu_cache *cache, const uint64_t key[2],
+					 smmu_cache_match *match, const void *opaque);
+void weir_model_smmu_cache_remove_if(struct smmu_cache *cache, smmu_cache_match *match,
+				     const void *opaque);
 
 static inline uint32_t smmu_cache_index(const struct smmu_cache *cache, const uint64_t key[2])
 {
-	uint64_t h = key[0] * 0x9e3779b97f4a7c15u ^ (key[1] + 1) * 0xc2b2ae3d27d4eb4fu;
+	uint64_t h = (key[0] ^ key[1] * 0xc2b2ae3d27d4eb4fu) * 0x9e3779b97f4a7c15u;
 
-	h ^= h >> 29;
-	return (uint32_t)((h * 0xbf58476d1ce4e5b9u) >> 32) & (cache->sets - 1);
+	return (uint32_t)(h >> 32) & (cache->sets - 1);
 }
 
 static inline uint64_t *smmu_cache_set(const struct smmu_cache *cache, uint32_t index)
@@ -72,10 +70,31 @@ static inline uint64_t *smmu_cache_set(const struct smmu_cache *cache, uint32_t 
 	return cache->words + (size_t)index * cache->stride;
 }
 
-static inline uint64_t *smmu_cache_way(const struct smmu_cache *cache, uint64_t *set,
-				       unsigned int way)
+static inline uint64_t *smmu_cache_key(uint64_t *set, unsigned int way)
 {
-	return set + 1 + (size_t)way * (2 + cache->data);
+	return set + 1 + 2 * (size_t)way;
+}
+
+static inline uint64_t *smmu_cache_data(uint64_t *set, unsigned int ways, unsigned int words,
+					unsigned int way)
+{
+	return set + 1 + 2 * (size_t)ways + (size_t)way * words;
+}
+
+/* Whether an insertion would replace nothing of another key; a guess while others write the set. */
+static inline bool smmu_cache_has_room(const struct smmu_cache *cache, const uint64_t key[2])
+{
+	uint64_t *set = smmu_cache_set(cache, smmu_cache_index(cache, key));
+
+	for (unsigned int way = 0; way < cache->usable; way++) {
+		const uint64_t *entry = smmu_cache_key(set, way);
+		uint64_t word = __atomic_load_n(&entry[0], __ATOMIC_RELAXED);
+
+		if (!word ||
+		    (word == key[0] && __atomic_load_n(&entry[1], __ATOMIC_RELAXED) == key[1]))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -87,35 +106,43 @@ static inline uint64_t smmu_cache_load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-static inline bool smmu_cache_probe(const struct smmu_cache *cache, uint64_t *set,
-				    const uint64_t key[2], uint64_t *data)
+static inline __attribute__((always_inline)) bool
+smmu_cache_probe(uint64_t *set, const uint64_t key[2], uint64_t *data, unsigned int ways,
+		 unsigned int words)
 {
-	for (unsigned int way = 0; way < cache->ways; way++) {
-		const uint64_t *entry = smmu_cache_way(cache, set, way);
+	for (unsigned int way = 0; way < ways; way++) {
+		const uint64_t *entry = smmu_cache_key(set, way), *from;
 
 		if (smmu_cache_load(&entry[0]) != key[0] || smmu_cache_load(&entry[1]) != key[1])
 			continue;
-		for (unsigned int i = 0; i < cache->data; i++)
-			data[i] = smmu_cache_load(&entry[2 + i]);
+		from = smmu_cache_data(set, ways, words, way);
+		for (unsigned int i = 0; i < words; i++)
+			data[i] = smmu_cache_load(&from[i]);
 		return true;
 	}
 	return false;
 }
 
-/* About 5 ns when the set is in the CPU's cache. A set that is written all the time is a miss. */
+/* A lookup whose loops are unrolled where the cache's own numbers are given as constants. */
+static inline __attribute__((always_inline)) bool
+smmu_cache_lookup_fixed(const struct smmu_cache *cache, const uint64_t key[2], uint64_t *data,
+			unsigned int ways, unsigned int words)
+{
+	uint64_t *set, seq;
+
+	if (!cache->words)
+		return false;
+	set = smmu_cache_set(cache, smmu_cache_index(cache, key));
+	seq = __atomic_load_n(&set[0], __ATOMIC_ACQUIRE);
+	return smmu_cache_probe(set, key, data, ways, words) && !(seq & 1) &&
+	       __atomic_load_n(&set[0], __ATOMIC_RELAXED) == seq;
+}
+
+/* A few ns when the set is in the CPU's cache. A set that is just being written is a miss. */
 static inline bool smmu_cache_lookup(const struct smmu_cache *cache, const uint64_t key[2],
 				     uint64_t *data)
 {
-	uint64_t *set = smmu_cache_set(cache, smmu_cache_index(cache, key));
-
-	for (unsigned int tries = 0; tries < 4; tries++) {
-		uint64_t seq = __atomic_load_n(&set[0], __ATOMIC_ACQUIRE);
-		bool hit = smmu_cache_probe(cache, set, key, data);
-
-		if (!(seq & 1) && __atomic_load_n(&set[0], __ATOMIC_RELAXED) == seq)
-			return hit;
-	}
-	return false;
+	return smmu_cache_lookup_fixed(cache, key, data, cache->ways, cache->data);
 }
 
 #endif

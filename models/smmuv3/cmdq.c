@@ -1,268 +1,343 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The command queue (chapter 4, 7.1), consumed by step() alone. One command is executed under
- * `lock`; an error stops the queue with CONS at the command, until software acknowledges it.
+ * The command queues (chapter 4, 7.1, 3.5.6), consumed by step() alone: one command of each queue
+ * in turn, executed under `lock`. An error stops its queue with CONS at the command, until software
+ * acknowledges it. CMD_SYNC is executed here, all others in commands.c.
+ *
+ * A queue is looked at when something was done to it, which sets its bit of `ready`; the bank's
+ * own, and those whose command waits, in each step().
  */
 
 #include "smmuv3/internal.h"
 
-enum outcome {
-	CONSUMED,
-	ILLEGAL, /* CERROR_ILL */
-	WAITING, /* a CMD_SYNC, for transactions in flight: stays in the queue */
-};
+/* ---- CMD_SYNC --------------------------------------------------------------------------- */
 
-static uint64_t field(uint64_t mask, uint64_t word)
+static void end_sync(struct smmu_cmdq *queue)
 {
-	return WEIR_SMMU_FIELD_GET(mask, word);
+	if (queue->sync.epoch)
+		weir_model_smmu_sync_end(queue->bank->smmu, &queue->sync);
+	queue->sync_dropped = false;
 }
 
-static uint32_t sid_of(const uint64_t *cmd)
+/* 4.1.5, 4.7.3: CS == 3 is reserved; MSI_NS is a Realm queue's. */
+static bool sync_legal(const struct smmu_bank *bank, const uint64_t *cmd)
 {
-	return (uint32_t)field(WEIR_SMMU_CMD_0_SID, cmd[0]);
-}
+	const uint64_t known = WEIR_SMMU_CMD_0_OPCODE | WEIR_SMMU_CMD_SYNC_0_CS |
+			       WEIR_SMMU_CMD_SYNC_0_MSH | WEIR_SMMU_CMD_SYNC_0_MSIATTR |
+			       WEIR_SMMU_CMD_SYNC_0_MSIDATA;
 
-/* log2 of the granule that TG names; 0 for none (4.4.1.1). */
-static unsigned int tg_granule(unsigned int tg)
-{
-	return tg == WEIR_SMMU_CMD_TLBI_TG_NONE ? 0 : 10 + 2 * tg;
-}
-
-/* Entries of which sizes: all of the granule, or with TTL those of one level. */
-static uint64_t hinted_sizes(unsigned int granule, unsigned int ttl)
-{
-	unsigned int stride = granule - 3;
-
-	if (ttl)
-		return WEIR_BIT(granule + (3 - ttl) * stride);
-	return WEIR_BIT(granule) | WEIR_BIT(granule + stride) | WEIR_BIT(granule + 2 * stride);
-}
-
-/* The last address of the range (NUM + 1) * 2^SCALE * granule; it does not wrap (4.4.1.1). */
-static uint64_t range_last(uint64_t first, uint64_t num, unsigned int shift)
-{
-	uint64_t bytes;
-
-	if (shift > 58 || (num + 1) >> (64 - shift))
-		return ~(uint64_t)0;
-	bytes = (num + 1) << shift;
-	return first + bytes - 1 < first ? ~(uint64_t)0 : first + bytes - 1;
-}
-
-/* 4.4.1.1: the range and the hints of an invalidation by address. False: they are reserved. */
-static bool read_range(const struct weir_model_smmuv3 *smmu, const uint64_t *cmd,
-		       struct smmu_tlb_scope *scope)
-{
-	uint64_t num = field(WEIR_SMMU_CMD_TLBI_0_NUM, cmd[0]);
-	unsigned int scale = (unsigned int)field(WEIR_SMMU_CMD_TLBI_0_SCALE, cmd[0]);
-	unsigned int ttl = (unsigned int)field(WEIR_SMMU_CMD_TLBI_1_TTL, cmd[1]);
-	unsigned int tg = (unsigned int)field(WEIR_SMMU_CMD_TLBI_1_TG, cmd[1]);
-	unsigned int granule = smmu->features.ril ? tg_granule(tg) : 0;
-
-	/* Bit 55 decides the half; entries are kept with the bits above equal to it. */
-	scope->first = (uint64_t)((int64_t)((cmd[1] & WEIR_SMMU_CMD_TLBI_1_VA) << 8) >> 8);
-	scope->last = scope->first;
-	if (!granule)
-		return true;
-	/* Level 1 of a 16 KiB table has no leaves below 52 bits: as if no level were given. */
-	if (tg == WEIR_SMMU_CMD_TLBI_TG_16K && ttl == 1)
-		ttl = 0;
-	if (!num && !scale && !ttl)
+	if (WEIR_SMMU_FIELD_GET(WEIR_SMMU_CMD_SYNC_0_CS, cmd[0]) > WEIR_SMMU_CMD_SYNC_CS_SEV)
 		return false;
-	scope->last = range_last(scope->first, num, scale + granule);
-	scope->sizes = hinted_sizes(granule, ttl);
-	return true;
-}
-
-/* 4.4.2: without stage 2 the VMID of a command is not looked at, and all entries have VMID 0. */
-static enum outcome tlbi(struct weir_model_smmuv3 *smmu, const uint64_t *cmd, bool by_asid,
-			 bool by_address)
-{
-	struct smmu_tlb_scope scope = {
-		.asid = (uint16_t)field(WEIR_SMMU_CMD_TLBI_0_ASID, cmd[0]),
-		.sizes = ~(uint64_t)0,
-		.by_asid = by_asid,
-		.by_address = by_address,
-	};
-
-	if (by_address && !read_range(smmu, cmd, &scope))
-		return ILLEGAL;
-	weir_model_smmu_tlb_invalidate(smmu, &scope);
-	return CONSUMED;
-}
-
-/* 4.3.2: an aligned range of 2^(Range + 1) streams; 31 is all of them. */
-static enum outcome cfgi_range(struct weir_model_smmuv3 *smmu, const uint64_t *cmd)
-{
-	unsigned int range = (unsigned int)field(WEIR_SMMU_CMD_CFGI_1_RANGE, cmd[1]);
-	uint64_t low = smmu_low_bits(range + 1);
-
-	weir_model_smmu_invalidate_stes(smmu, sid_of(cmd) & ~low, sid_of(cmd) | low);
-	return CONSUMED;
-}
-
-/* 4.2: nothing of it may fail; translations are not prefetched, which 4.2.2 leaves open. */
-static enum outcome prefetch(struct weir_model_smmuv3 *smmu, const uint64_t *cmd)
-{
-	if (smmu_reg(&smmu->cr0) & WEIR_SMMU_CR0_SMMUEN)
-		weir_model_smmu_prefetch(smmu, sid_of(cmd));
-	return CONSUMED;
+	return !bank->smmu->features.reject_reserved ||
+	       (!(cmd[0] & ~known) && cmd[1] == smmu_sync_address(bank, cmd));
 }
 
 /*
- * 4.7.3: everything that began before is over, its accesses and its events visible. The flag is set
- * before the flights are looked at: the flight that lands after the look sees it, and kicks.
+ * 4.7.3: everything that began before is over, its accesses and its events visible, and every ATC
+ * has answered that its queue asked. One that failed begins again when it is fetched again.
  */
-static enum outcome sync(struct weir_model_smmuv3 *smmu, const uint64_t *cmd)
+static enum smmu_outcome sync(struct smmu_cmdq *queue, const uint64_t *cmd)
 {
-	/* CS == 3 is reserved; SEV without IDR0.SEV is the same as none. */
-	if (field(WEIR_SMMU_CMD_SYNC_0_CS, cmd[0]) > WEIR_SMMU_CMD_SYNC_CS_SEV)
-		return ILLEGAL;
-	if (!smmu->sync_epoch)
-		smmu->sync_epoch = __atomic_add_fetch(&smmu->epoch, 1, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&smmu->sync_waiting, true, __ATOMIC_SEQ_CST);
-	if (!weir_model_smmu_flights_landed(smmu, smmu->sync_epoch))
-		return WAITING;
-	__atomic_store_n(&smmu->sync_waiting, false, __ATOMIC_SEQ_CST);
-	smmu_count_locked(&smmu->syncs);
-	return CONSUMED;
-}
+	struct smmu_bank *bank = queue->bank;
+	enum smmu_outcome outcome;
 
-/* 4.1.6: commands that name a stream; none is Secure on this queue. */
-static bool names_secure_stream(const uint64_t *cmd)
-{
-	switch (field(WEIR_SMMU_CMD_0_OPCODE, cmd[0])) {
-	case WEIR_SMMU_CMD_PREFETCH_CONFIG:
-	case WEIR_SMMU_CMD_PREFETCH_ADDR:
-	case WEIR_SMMU_CMD_CFGI_STE:
-	case WEIR_SMMU_CMD_CFGI_STE_RANGE:
-	case WEIR_SMMU_CMD_CFGI_CD:
-	case WEIR_SMMU_CMD_CFGI_CD_ALL:
-		return cmd[0] & WEIR_SMMU_CMD_0_SSEC;
-	default:
-		return false;
+	if (!sync_legal(bank, cmd))
+		return SMMU_ILLEGAL;
+	if (!queue->sync.epoch) {
+		weir_model_smmu_catch_up(queue);
+		weir_model_smmu_sync_begin(bank->smmu, &queue->sync);
 	}
+	if (!weir_model_smmu_sync_landed(bank->smmu, &queue->sync))
+		return SMMU_WAITING;
+	outcome = weir_model_smmu_ats_sync(queue);
+	if (outcome != SMMU_WAITING)
+		end_sync(queue);
+	if (outcome == SMMU_CONSUMED)
+		smmu_count_locked(&bank->syncs);
+	return outcome;
 }
 
-/* What is missing is of a feature that is: stage 2, EL2, ATS, PRI, stalls, MPAM (4.1.3). */
-static enum outcome execute(struct weir_model_smmuv3 *smmu, const uint64_t *cmd)
+/* ---- A queue ---------------------------------------------------------------------------- */
+
+static bool is_sync(const uint64_t *cmd)
 {
-	if (names_secure_stream(cmd))
-		return ILLEGAL;
-	switch (field(WEIR_SMMU_CMD_0_OPCODE, cmd[0])) {
-	case WEIR_SMMU_CMD_PREFETCH_CONFIG:
-	case WEIR_SMMU_CMD_PREFETCH_ADDR:
-		return prefetch(smmu, cmd);
-	case WEIR_SMMU_CMD_CFGI_STE:
-		weir_model_smmu_invalidate_stes(smmu, sid_of(cmd), sid_of(cmd));
-		return CONSUMED;
-	case WEIR_SMMU_CMD_CFGI_STE_RANGE:
-		return cfgi_range(smmu, cmd);
-	case WEIR_SMMU_CMD_CFGI_CD:
-		/* 4.1.7: a SubstreamID out of range may name the one CD there is. */
-	case WEIR_SMMU_CMD_CFGI_CD_ALL:
-		weir_model_smmu_invalidate_cds(smmu, sid_of(cmd));
-		return CONSUMED;
-	case WEIR_SMMU_CMD_TLBI_NH_ALL:
-	case WEIR_SMMU_CMD_TLBI_NSNH_ALL:
-		return tlbi(smmu, cmd, false, false);
-	case WEIR_SMMU_CMD_TLBI_NH_ASID:
-		return tlbi(smmu, cmd, true, false);
-	case WEIR_SMMU_CMD_TLBI_NH_VA:
-		return tlbi(smmu, cmd, true, true);
-	case WEIR_SMMU_CMD_TLBI_NH_VAA:
-		return tlbi(smmu, cmd, false, true);
-	case WEIR_SMMU_CMD_SYNC:
-		return sync(smmu, cmd);
-	default:
-		return ILLEGAL;
+	return WEIR_SMMU_FIELD_GET(WEIR_SMMU_CMD_0_OPCODE, cmd[0]) == WEIR_SMMU_CMD_SYNC;
+}
+
+static unsigned int log2size_of(const struct smmu_cmdq *queue)
+{
+	return smmu_queue_log2size(smmu_reg64(&queue->base), queue->bank->smmu->features.cmdqs);
+}
+
+/* 7.1, 3.5.6.3: the reason before the error, CONS on the command. */
+static void stop(struct smmu_cmdq *queue, uint32_t reason)
+{
+	uint32_t cons = smmu_reg(&queue->cons);
+
+	if (smmu_is_enhanced(queue)) {
+		cons &= (uint32_t)~WEIR_SMMU_ECMDQ_CONS_ERR_REASON;
+		cons |= (uint32_t)WEIR_SMMU_FIELD(WEIR_SMMU_ECMDQ_CONS_ERR_REASON, reason);
+		smmu_reg_set(&queue->cons, cons ^ (uint32_t)WEIR_SMMU_ECMDQ_CONS_ERR);
+		weir_model_smmu_global_error(queue->bank, WEIR_SMMU_GERROR_CMDQP_ERR);
+		return;
 	}
-}
-
-/* 7.1: the reason before the error, CONS on the command. */
-static void stop(struct weir_model_smmuv3 *smmu, uint32_t reason)
-{
-	uint32_t cons = smmu_reg(&smmu->cmdq_cons) & (uint32_t)WEIR_SMMU_Q_INDEX;
-
-	smmu_reg_set(&smmu->cmdq_cons,
+	cons &= (uint32_t)WEIR_SMMU_Q_INDEX;
+	smmu_reg_set(&queue->cons,
 		     cons | (uint32_t)WEIR_SMMU_FIELD(WEIR_SMMU_CMDQ_CONS_ERR, reason));
-	weir_model_smmu_global_error(smmu, WEIR_SMMU_GERROR_CMDQ_ERR);
+	weir_model_smmu_global_error(queue->bank, WEIR_SMMU_GERROR_CMDQ_ERR);
 }
 
-static void advance(struct weir_model_smmuv3 *smmu, unsigned int log2size, const uint64_t *cmd)
+/* True: the queue was full, as far as anybody can have seen. */
+static bool advance(struct smmu_cmdq *queue, unsigned int log2size)
 {
-	uint32_t cons = smmu_reg(&smmu->cmdq_cons);
+	uint32_t cons = smmu_reg(&queue->cons), prod = smmu_reg(&queue->prod);
 	uint32_t mask = (uint32_t)smmu_low_bits(log2size + 1);
 
-	smmu_reg_set(&smmu->cmdq_cons,
-		     (cons & (uint32_t)WEIR_SMMU_CMDQ_CONS_ERR) | ((cons + 1) & mask));
-	smmu_count_locked(&smmu->commands);
-	/* 3.18: after its consumption can be seen. */
-	if (field(WEIR_SMMU_CMD_0_OPCODE, cmd[0]) == WEIR_SMMU_CMD_SYNC &&
-	    field(WEIR_SMMU_CMD_SYNC_0_CS, cmd[0]) == WEIR_SMMU_CMD_SYNC_CS_IRQ)
-		smmu->sink.raise(smmu->sink.opaque, smmu->irq_sync);
+	smmu_reg_set(&queue->cons, (cons & (uint32_t)~WEIR_SMMU_Q_INDEX) | ((cons + 1) & mask));
+	smmu_count_locked(&queue->bank->commands);
+	return smmu_queue_fill(prod, cons, log2size) == (uint32_t)1 << log2size;
 }
 
-static bool fetch(struct weir_model_smmuv3 *smmu, unsigned int log2size, uint64_t *cmd)
+static bool fetch(struct smmu_cmdq *queue, unsigned int log2size, uint64_t *cmd)
 {
+	struct smmu_memory *memory = &queue->bank->smmu->memory;
 	uint64_t bytes = (uint64_t)WEIR_SMMU_CMD_SIZE << log2size;
-	uint64_t addr = smmu_queue_base(smmu_reg64(&smmu->cmdq_base), bytes > 32 ? bytes : 32);
+	uint64_t addr = smmu_queue_base(smmu_reg64(&queue->base), bytes > 32 ? bytes : 32);
 
-	addr += (smmu_reg(&smmu->cmdq_cons) & smmu_low_bits(log2size)) * WEIR_SMMU_CMD_SIZE;
-	return weir_model_bus_load64(smmu->bus, addr, &cmd[0]) == WEIR_MODEL_OK &&
-	       weir_model_bus_load64(smmu->bus, addr + 8, &cmd[1]) == WEIR_MODEL_OK;
+	addr += (smmu_reg(&queue->cons) & smmu_low_bits(log2size)) * WEIR_SMMU_CMD_SIZE;
+	return smmu_load64(memory, addr, &cmd[0]) == WEIR_MODEL_OK &&
+	       smmu_load64(memory, addr + 8, &cmd[1]) == WEIR_MODEL_OK;
 }
 
-/* 4.1.2. Nothing is consumed while the indexes are inconsistent (3.5.1). */
-static bool processable(const struct weir_model_smmuv3 *smmu, unsigned int log2size)
+/* 4.1.2; 3.5.6.2, 3.5.6.3: neither CMDQEN nor CMDQ_ERR is of concern to an enhanced queue. */
+static bool enabled(const struct smmu_cmdq *queue)
 {
-	uint32_t fill =
-		smmu_queue_fill(smmu_reg(&smmu->cmdq_prod), smmu_reg(&smmu->cmdq_cons), log2size);
+	const struct smmu_bank *bank = queue->bank;
+	uint32_t prod, cons;
 
-	return fill && fill <= (uint32_t)1 << log2size &&
-	       (smmu_reg(&smmu->cr0) & WEIR_SMMU_CR0_CMDQEN) &&
-	       !weir_model_smmu_error_active(smmu, WEIR_SMMU_GERROR_CMDQ_ERR);
+	if (!smmu_is_enhanced(queue))
+		return (smmu_reg(&bank->cr0) & WEIR_SMMU_CR0_CMDQEN) &&
+		       !weir_model_smmu_error_active(bank, WEIR_SMMU_GERROR_CMDQ_ERR);
+	prod = smmu_reg(&queue->prod);
+	cons = smmu_reg(&queue->cons);
+	return (prod & WEIR_SMMU_ECMDQ_PROD_EN) && (cons & WEIR_SMMU_ECMDQ_CONS_ENACK) &&
+	       !(prod & WEIR_SMMU_ECMDQ_PROD_ERRACK) == !(cons & WEIR_SMMU_ECMDQ_CONS_ERR);
 }
 
-/* `lock` is held. False: nothing more can be done now. */
-static bool consume(struct weir_model_smmuv3 *smmu)
+/* Nothing is consumed while the indexes are inconsistent (3.5.1). */
+static bool processable(const struct smmu_cmdq *queue, unsigned int log2size)
 {
-	unsigned int log2size =
-		smmu_queue_log2size(smmu_reg64(&smmu->cmdq_base), smmu->features.cmdqs);
+	uint32_t fill = smmu_queue_fill(smmu_reg(&queue->prod), smmu_reg(&queue->cons), log2size);
+
+	return fill && fill <= (uint32_t)1 << log2size && enabled(queue);
+}
+
+static enum smmu_outcome execute(struct smmu_cmdq *queue, const uint64_t *cmd)
+{
+	if (is_sync(cmd))
+		return sync(queue, cmd);
+	end_sync(queue);
+	return weir_model_smmu_execute(queue, cmd);
+}
+
+/* What became of a queue. */
+struct progress {
 	uint64_t cmd[WEIR_SMMU_CMD_WORDS];
-	enum outcome outcome;
+	bool consumed; /* a command: this one */
+	bool waits;    /* its command does, for what kicks */
+	bool roomy;    /* it was full, and is no more */
+};
 
-	if (!processable(smmu, log2size))
-		return false;
-	if (!fetch(smmu, log2size, cmd)) {
-		stop(smmu, WEIR_SMMU_CERROR_ABT);
-		return false;
-	}
-	outcome = execute(smmu, cmd);
-	if (outcome == WAITING)
-		return false;
+/* `lock` is held. */
+static void consume(struct smmu_cmdq *queue, struct progress *progress)
+{
+	unsigned int log2size = log2size_of(queue);
+
 	/* A CMD_SYNC waits for what came before it; one that was withdrawn does not count. */
-	smmu->sync_epoch = 0;
-	if (outcome == CONSUMED)
-		advance(smmu, log2size, cmd);
-	else
-		stop(smmu, WEIR_SMMU_CERROR_ILL);
-	return outcome == CONSUMED;
+	if (queue->sync_dropped)
+		end_sync(queue);
+	if (!processable(queue, log2size)) {
+		end_sync(queue);
+		return;
+	}
+	if (!fetch(queue, log2size, progress->cmd)) {
+		stop(queue, WEIR_SMMU_CERROR_ABT);
+		return;
+	}
+	switch (execute(queue, progress->cmd)) {
+	case SMMU_CONSUMED:
+		progress->roomy = advance(queue, log2size);
+		progress->consumed = true;
+		break;
+	case SMMU_ILLEGAL:
+		stop(queue, WEIR_SMMU_CERROR_ILL);
+		break;
+	case SMMU_ATC_ERROR:
+		stop(queue, WEIR_SMMU_CERROR_ATC_INV_SYNC);
+		break;
+	case SMMU_WAITING:
+		progress->waits = true;
+		break;
+	}
+}
+
+/* ---- All queues ------------------------------------------------------------------------- */
+
+static uint64_t bit_of(uint32_t number)
+{
+	return WEIR_BIT(number % 64);
+}
+
+static struct smmu_cmdq *queue_of(struct smmu_bank *bank, uint32_t number)
+{
+	return number ? &bank->ecmdqs.queues[number - 1] : &bank->cmdq;
+}
+
+/*
+ * The next from `turn` on that is ready. The word of `turn` comes first, without what is before it,
+ * and last. The bit is cleared before the queue is looked at, as it is set after something was
+ * done.
+ */
+static struct smmu_cmdq *next_queue(struct smmu_bank *bank, uint32_t *number)
+{
+	struct smmu_ecmdqs *all = &bank->ecmdqs;
+	uint32_t words = (all->count + 63) / 64, first = all->turn / 64;
+
+	for (uint32_t i = 0; i <= words; i++) {
+		uint32_t at = (first + i) % words;
+		uint64_t ready = __atomic_load_n(&all->ready[at], __ATOMIC_SEQ_CST);
+
+		if (!i)
+			ready &= ~smmu_low_bits(all->turn % 64);
+		if (!ready)
+			continue;
+		*number = at * 64 + (uint32_t)__builtin_ctzll(ready);
+		__atomic_and_fetch(&all->ready[at], ~bit_of(*number), __ATOMIC_SEQ_CST);
+		all->turn = (*number + 1) % all->count;
+		return queue_of(bank, *number);
+	}
+	return NULL;
+}
+
+static void set_ready(struct smmu_bank *bank, uint32_t at, uint64_t bits)
+{
+	if (bits)
+		__atomic_or_fetch(&bank->ecmdqs.ready[at], bits, __ATOMIC_SEQ_CST);
+}
+
+/* The bank's own, and those that wait. */
+static void look_again(struct smmu_bank *bank)
+{
+	struct smmu_ecmdqs *all = &bank->ecmdqs;
+
+	set_ready(bank, 0, bit_of(0));
+	for (uint32_t i = 0; i < (all->count + 63) / 64; i++) {
+		set_ready(bank, i, all->waits[i]);
+		all->waits[i] = 0;
+	}
+}
+
+/* ---- step() ----------------------------------------------------------------------------- */
+
+/* What was done under locks is told without. */
+static void follow_up(struct smmu_bank *bank)
+{
+	weir_model_smmu_send_resumes(bank->smmu);
+	weir_model_smmu_send_ats(bank->smmu);
+	weir_model_smmu_send_irqs(bank);
+}
+
+/* True: a command was consumed. */
+static bool serve(struct smmu_cmdq *queue, uint32_t number)
+{
+	struct smmu_bank *bank = queue->bank;
+	const struct weir_model_host *host = &bank->smmu->memory.host;
+	struct progress progress = { 0 };
+
+	pthread_mutex_lock(&bank->smmu->lock);
+	bank->served = queue;
+	consume(queue, &progress);
+	pthread_mutex_unlock(&bank->smmu->lock);
+	if (progress.consumed) {
+		set_ready(bank, number / 64, bit_of(number));
+		weir_model_smmu_pmcg_count(bank->smmu, NULL, WEIR_SMMU_PMCG_CYCLE);
+	}
+	if (progress.waits)
+		bank->ecmdqs.waits[number / 64] |= bit_of(number);
+	/* 4.1.2, 3.5.6.1 */
+	if (progress.roomy && bank->smmu->features.sev && host->ops->wake)
+		host->ops->wake(host->opaque);
+	/* 3.18, 3.18.1: after its consumption can be seen, and before that of the next one. */
+	if (progress.consumed && is_sync(progress.cmd))
+		weir_model_smmu_signal_sync(bank, progress.cmd);
+	follow_up(bank);
+	return progress.consumed;
+}
+
+/*
+ * A guest that rings without end for queues that have nothing to do gets no more of this thread
+ * than one look at each: the next step() goes on.
+ */
+static unsigned int serve_all(struct smmu_bank *bank, unsigned int budget)
+{
+	uint64_t looks = (uint64_t)budget + bank->ecmdqs.count;
+	unsigned int done = 0;
+	struct smmu_cmdq *queue;
+	uint32_t number;
+
+	look_again(bank);
+	while (done < budget) {
+		queue = next_queue(bank, &number);
+		if (!queue)
+			break;
+		done += serve(queue, number);
+		if (looks--)
+			continue;
+		weir_model_kick(&bank->smmu->stepper);
+		break;
+	}
+	return done;
+}
+
+/*
+ * Half of it each, in turn first, and all of what the other leaves: neither Security state keeps
+ * the other's commands waiting (3.10.2.1, 4.7.3).
+ */
+static unsigned int serve_both(struct weir_model_smmuv3 *smmu, unsigned int budget)
+{
+	struct smmu_bank *first = smmu->secure_first ? &smmu->s : &smmu->ns;
+	struct smmu_bank *second = smmu->secure_first ? &smmu->ns : &smmu->s;
+	unsigned int done = serve_all(first, (budget + 1) / 2);
+
+	smmu->secure_first = !smmu->secure_first;
+	done += serve_all(second, budget - done);
+	if (done < budget)
+		done += serve_all(first, budget - done);
+	return done;
+}
+
+static void tidy_up(struct smmu_bank *bank)
+{
+	weir_model_smmu_retry_stall_events(bank);
+	follow_up(bank);
 }
 
 unsigned int weir_model_smmu_step(struct weir_model_stepper *stepper, unsigned int budget)
 {
 	struct weir_model_smmuv3 *smmu =
 		WEIR_CONTAINER_OF(stepper, struct weir_model_smmuv3, stepper);
-	unsigned int done = 0;
-	bool more = true;
 
-	while (more && done < budget) {
-		pthread_mutex_lock(&smmu->lock);
-		more = consume(smmu);
-		pthread_mutex_unlock(&smmu->lock);
-		done += more;
-	}
-	return done;
+	pthread_mutex_lock(&smmu->lock);
+	weir_model_smmu_acknowledge(&smmu->s);
+	weir_model_smmu_invalidate_all(smmu);
+	weir_model_smmu_acknowledge(&smmu->ns);
+	weir_model_smmu_run_atos(&smmu->s);
+	weir_model_smmu_run_atos(&smmu->ns);
+	pthread_mutex_unlock(&smmu->lock);
+	tidy_up(&smmu->s);
+	tidy_up(&smmu->ns);
+	if (!smmu->features.secure)
+		return serve_all(&smmu->ns, budget);
+	return serve_both(smmu, budget);
 }

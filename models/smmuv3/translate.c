@@ -1,259 +1,588 @@
 /* SPDX-License-Identifier: MIT */
 
-/* A transaction's way through the SMMU, and who is on it: the flights. -> internal.h, In flight. */
+/*
+ * A transaction's way through the SMMU (chapter 15): the front of its lane, which answers most;
+ * then SMMUEN, the stream's configuration, its stages.
+ */
 
 #include "smmuv3/internal.h"
+#include "smmuv3/tlb.h"
+#include "smmuv3/walk.h"
 
-static unsigned int flight_home(const struct weir_model_txn *txn)
+/* ---- The front --------------------------------------------------------------------------- */
+
+#define PAGE_SHIFT 12u
+#define PAGE (~smmu_low_bits(PAGE_SHIFT))
+#define KEY_ATTRIBUTES_SHIFT 53u /* those that come in; SubstreamIDs have 20 bits */
+#define ENTRY_SHIFT 5u
+
+_Static_assert(offsetof(struct weir_model_txn, substream) ==
+		       offsetof(struct weir_model_txn, stream) + sizeof(uint32_t),
+	       "read as one word");
+_Static_assert(sizeof(struct smmu_front_entry) == 1u << ENTRY_SHIFT, "for offsets");
+
+/* All flags are in the key: DETACHED among them, which is never kept. */
+static inline void front_key(const struct weir_model_txn *txn, uint64_t *key)
 {
-	return (unsigned int)(((uintptr_t)txn * 0x9e3779b97f4a7c15u) >> 58) % SMMU_FLIGHTS;
+	memcpy(&key[1], &txn->stream, sizeof(key[1]));
+	key[0] = (txn->addr & PAGE) | txn->flags;
+	key[1] |= (uint64_t)txn->attributes << KEY_ATTRIBUTES_SHIFT;
 }
 
-static void take_epoch(struct weir_model_smmuv3 *smmu, struct smmu_flight *flight)
+static inline struct smmu_front_entry *
+front_entry(struct smmu_lane *lane, const struct weir_model_txn *txn, const uint64_t *key)
 {
-	__atomic_store_n(&flight->epoch, __atomic_load_n(&smmu->epoch, __ATOMIC_SEQ_CST),
-			 __ATOMIC_RELEASE);
+	/* Pages in turn lie in turn; streams, substreams and kinds of access begin apart. */
+	uint64_t apart = (key[1] + txn->flags) * 0x7e3779b1u >> 35;
+	uint64_t offset = (key[0] >> (PAGE_SHIFT - ENTRY_SHIFT)) + apart;
+
+	offset &= (SMMU_FRONT - 1) << ENTRY_SHIFT;
+	return (struct smmu_front_entry *)(void *)((char *)lane->front + offset);
+}
+
+/* What may be kept at all: -> has_front(). */
+static inline void front_keep(struct smmu_lane *lane, uint64_t epoch,
+			      const struct weir_model_txn *txn,
+			      const struct weir_model_translation *out)
+{
+	struct smmu_front_entry *entry;
+	uint64_t key[2];
+
+	/*
+	 * A later change of the epoch makes it void; a change under way never lets it count. A
+	 * performance monitor has to see each transaction.
+	 */
+	if (epoch & (SMMU_EPOCH_CHANGING | SMMU_EPOCH_COUNTING))
+		return;
+	/* What is above the 20 bits of a SubstreamID would be in the place of the attributes. */
+	if (txn->substream >> 20)
+		return;
+	front_key(txn, key);
+	entry = front_entry(lane, txn, key);
+	entry->key[0] = key[0];
+	entry->key[1] = key[1];
+	entry->distance = (txn->addr ^ out->addr) & ~smmu_low_bits(PAGE_SHIFT);
+	entry->epoch = epoch | out->attributes;
+}
+
+/* Adversarial caches look around each transaction: adversary.c. */
+static bool has_front(const struct weir_model_smmuv3 *smmu, const struct smmu_lane *lane)
+{
+	return smmu->tlb.words && !lane->shared &&
+	       smmu->caching != WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL;
 }
 
 /*
- * The claim is sequentially consistent, and so is the load of the epoch behind it: a CMD_SYNC that
- * found the slot free had opened its epoch before, and then this load sees it, and all that the
- * commands before it invalidated.
+ * The epochs differ in nothing but the attributes: neither in the count, nor has one a flag. The
+ * pointers are kept so that the compiler does without registers that it had to save: 10 % of a hit.
  */
-struct smmu_flight *weir_model_smmu_flight_begin(struct weir_model_smmuv3 *smmu,
-						 const struct weir_model_txn *txn)
+static inline bool front_find(struct smmu_lane *lane, uint64_t epoch,
+			      const struct weir_model_txn *txn, struct weir_model_translation *out)
 {
-	unsigned int home = flight_home(txn);
+	const struct smmu_front_entry *entry;
+	uint64_t key[2], attributes;
 
-	for (unsigned int i = 0; i < SMMU_FLIGHTS; i++) {
-		struct smmu_flight *flight = &smmu->flights[(home + i) % SMMU_FLIGHTS];
-		const struct weir_model_txn *expected = NULL;
-
-		if (__atomic_load_n(&flight->txn, __ATOMIC_RELAXED) ||
-		    !__atomic_compare_exchange_n(&flight->txn, &expected, txn, false,
-						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			continue;
-		take_epoch(smmu, flight);
-		return flight;
-	}
-	__atomic_add_fetch(&smmu->crowd, 1, __ATOMIC_SEQ_CST);
-	take_epoch(smmu, &smmu->shared);
-	return &smmu->shared;
-}
-
-/* Sequentially consistent, with the load of sync_waiting: one of step() and this sees the other. */
-static void release(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn)
-{
-	unsigned int home = flight_home(txn);
-
-	for (unsigned int i = 0; i < SMMU_FLIGHTS; i++) {
-		struct smmu_flight *flight = &smmu->flights[(home + i) % SMMU_FLIGHTS];
-
-		if (__atomic_load_n(&flight->txn, __ATOMIC_RELAXED) != txn)
-			continue;
-		__atomic_store_n(&flight->txn, NULL, __ATOMIC_SEQ_CST);
-		return;
-	}
-	__atomic_sub_fetch(&smmu->crowd, 1, __ATOMIC_SEQ_CST);
-}
-
-void weir_model_smmu_flight_end(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn)
-{
-	release(smmu, txn);
-	if (__atomic_load_n(&smmu->sync_waiting, __ATOMIC_SEQ_CST) &&
-	    __atomic_exchange_n(&smmu->sync_waiting, false, __ATOMIC_SEQ_CST))
-		weir_model_kick(&smmu->stepper);
-}
-
-bool weir_model_smmu_flights_landed(struct weir_model_smmuv3 *smmu, uint64_t epoch)
-{
-	/* The crowd has no epochs: it has to be gone for a moment. */
-	if (__atomic_load_n(&smmu->crowd, __ATOMIC_SEQ_CST))
+	front_key(txn, key);
+	entry = front_entry(lane, txn, key);
+	SMMU_KEEP(entry);
+	attributes = entry->epoch ^ epoch;
+	if (WEIR_UNLIKELY(entry->key[0] != key[0] || entry->key[1] != key[1] ||
+			  attributes > SMMU_ATTRIBUTES))
 		return false;
-	for (unsigned int i = 0; i < SMMU_FLIGHTS; i++) {
-		struct smmu_flight *flight = &smmu->flights[i];
+	SMMU_KEEP(txn);
+	out->addr = entry->distance ^ txn->addr;
+	out->attributes = (uint32_t)attributes;
+	__atomic_store_n(&lane->counters.hits, lane->counters.hits + 1, __ATOMIC_RELAXED);
+	return true;
+}
 
-		/* A slot that was just claimed may show the epoch of its last owner: an old one. */
-		if (__atomic_load_n(&flight->txn, __ATOMIC_SEQ_CST) &&
-		    __atomic_load_n(&flight->epoch, __ATOMIC_ACQUIRE) < epoch)
-			return false;
+/* ---- Contexts ---------------------------------------------------------------------------- */
+
+#define CONTEXT_VALID WEIR_BIT(63)
+#define CONTEXT_SUBSTREAM WEIR_BIT(62)
+#define CONTEXT_SECURE WEIR_BIT(61)
+
+static uint64_t context_key(const struct smmu_access *access)
+{
+	uint64_t substream = access->flags & WEIR_MODEL_TXN_SUBSTREAM ?
+				     (uint64_t)access->ssid << 32 | CONTEXT_SUBSTREAM :
+				     0;
+
+	return CONTEXT_VALID | (smmu_is_secure(access->bank) ? CONTEXT_SECURE : 0) | substream |
+	       access->sid;
+}
+
+/* 5.2 S1DSS, 7.3.7, 7.3.9: which CD, if any. False: a fault. */
+static bool choose_cd(const struct smmu_access *access, const struct smmu_ste *ste, bool *stage1,
+		      uint32_t *ssid, struct smmu_fault *fault)
+{
+	bool has_ssid = access->flags & WEIR_MODEL_TXN_SUBSTREAM;
+
+	*ssid = 0;
+	*stage1 = ste->config & (WEIR_SMMU_STE_CONFIG_S1 & ~WEIR_SMMU_STE_CONFIG_BYPASS);
+	if (has_ssid) {
+		if (!*stage1 || !ste->s1cdmax || access->ssid >> ste->s1cdmax)
+			return smmu_fault(fault, WEIR_SMMU_EVT_C_BAD_SUBSTREAMID);
+		if (!access->ssid && ste->s1dss == WEIR_SMMU_STE_S1DSS_SSID0)
+			return smmu_fault(fault, WEIR_SMMU_EVT_F_STREAM_DISABLED);
+		*ssid = access->ssid;
+	} else if (*stage1 && ste->s1cdmax) {
+		if (ste->s1dss == WEIR_SMMU_STE_S1DSS_TERMINATE)
+			return smmu_fault(fault, WEIR_SMMU_EVT_F_STREAM_DISABLED);
+		*stage1 = ste->s1dss != WEIR_SMMU_STE_S1DSS_BYPASS;
 	}
 	return true;
 }
 
-/* 6.3.9.6, 6.3.14, 3.4: no event in either case. */
-static bool bypass_disabled(struct weir_model_smmuv3 *smmu, uint64_t addr)
+static bool is_simple(const struct smmu_access *access, const struct smmu_context *context)
 {
-	return !(smmu_reg(&smmu->gbpa) & WEIR_SMMU_GBPA_ABORT) &&
-	       !(addr & ~smmu_low_bits(smmu->features.oas));
+	const struct smmu_ste *ste = &context->ste;
+
+	return access->smmu->caching == WEIR_MODEL_SMMUV3_CACHES_NORMAL && context->stage1 &&
+	       !(context->key & CONTEXT_SUBSTREAM) && !(ste->privcfg & 2) && !(ste->instcfg & 2);
 }
 
-static bool bypass_stream(struct weir_model_smmuv3 *smmu, const struct smmu_access *access)
+bool weir_model_smmu_finish_context(const struct smmu_access *access, struct smmu_context *context,
+				    struct smmu_fault *fault)
 {
-	/* 3.4: an address beyond the OAS is a stage 1 address size fault; always recorded. */
-	if (!(access->va & ~smmu_low_bits(smmu->features.oas)))
-		return true;
-	weir_model_smmu_event(smmu, access, WEIR_SMMU_EVT_F_ADDR_SIZE, 0);
-	return false;
+	struct smmu_tag tag;
+	uint32_t ssid;
+
+	/* 5.2 Config: 0b0xx aborts, and records nothing. */
+	if (!(context->ste.config & WEIR_SMMU_STE_CONFIG_BYPASS))
+		return smmu_fault(fault, 0);
+	if (!choose_cd(access, &context->ste, &context->stage1, &ssid, fault))
+		return false;
+	context->stage2 =
+		context->ste.config & (WEIR_SMMU_STE_CONFIG_S2 & ~WEIR_SMMU_STE_CONFIG_BYPASS);
+	if (context->stage1 &&
+	    !weir_model_smmu_find_cd(access, &context->ste, ssid, &context->cd, fault))
+		return false;
+	context->config_epoch = access->config_epoch;
+	context->key = context_key(access);
+	context->simple_key = is_simple(access, context) ? context->key : 0;
+	tag = smmu_context_tag(context);
+	context->tlb_tag = weir_model_smmu_tlb_tag(&tag);
+	return true;
 }
 
-/* 7.3.22: last of all faults, whether the translation came from the TLB or from a walk. */
-static bool permitted(const struct smmu_access *access, uint8_t rights)
+static bool fill_context(const struct smmu_access *access, struct smmu_context *context,
+			 struct smmu_fault *fault)
 {
-	uint8_t need = access->write	   ? SMMU_UNPRIV_W :
-		       access->instruction ? SMMU_UNPRIV_X :
-					     SMMU_UNPRIV_R;
-
-	return rights & (access->privileged ? need << 3 : need);
+	return weir_model_smmu_find_ste(access, &context->ste, fault) &&
+	       weir_model_smmu_finish_context(access, context, fault);
 }
 
-/* 3.4.1: outside of the range that TxSZ gives? Otherwise *va is the address that is translated. */
-static bool in_range(const union smmu_cd *cd, uint64_t *va)
+/* 5.2 INSTCFG, PRIVCFG; 13.1.2: a write is data. Encodings of both: 2 clears, 3 sets. */
+void weir_model_smmu_override_flags(struct smmu_access *access, const struct smmu_ste *ste)
 {
-	unsigned int half = *va >> 55 & 1;
-	uint64_t sign = half ? ~(uint64_t)0 : 0, outside;
+	uint16_t flags = access->flags;
 
-	if (cd->tbi >> half & 1)
-		*va = (*va & smmu_low_bits(56)) | (sign & ~smmu_low_bits(56));
-	outside = ~smmu_low_bits(64 - cd->tsz[half]);
-	return (cd->epd >> half & 1) || (*va & outside) == (sign & outside);
+	if (ste->privcfg & 2)
+		flags &= (uint16_t)~WEIR_MODEL_TXN_PRIVILEGED;
+	if (ste->privcfg == WEIR_SMMU_STE_PRIVCFG_PRIV)
+		flags |= WEIR_MODEL_TXN_PRIVILEGED;
+	if (ste->instcfg & 2)
+		flags &= (uint16_t)~WEIR_MODEL_TXN_INSTRUCTION;
+	if (ste->instcfg == WEIR_SMMU_STE_INSTCFG_INST && !(flags & WEIR_MODEL_TXN_WRITE))
+		flags |= WEIR_MODEL_TXN_INSTRUCTION;
+	access->flags = flags;
 }
 
-static uint8_t walk(struct weir_model_smmuv3 *smmu, const struct smmu_access *access,
-		    const union smmu_ste *ste, const union smmu_cd *cd, uint64_t va,
-		    struct smmu_translation *translation, uint64_t *fetch)
+const struct smmu_context *weir_model_smmu_find_context(struct smmu_access *access,
+							struct smmu_context *room,
+							struct smmu_fault *fault)
 {
-	uint8_t fault;
+	struct smmu_lane *lane = access->lane;
+	struct smmu_context *kept = &lane->contexts[(access->sid ^ access->ssid) % SMMU_CONTEXTS];
 
-	smmu_count(access->flight, &access->flight->walks);
-	fault = weir_model_smmu_walk(smmu, cd, va, translation, fetch);
-	if (!fault)
-		weir_model_smmu_tlb_insert(smmu, ste, cd, va, translation, access->tlb_generation);
-	return fault;
-}
-
-/* 0, or the type of the event. */
-static uint8_t translate_va(struct weir_model_smmuv3 *smmu, const struct smmu_access *access,
-			    const union smmu_ste *ste, const union smmu_cd *cd, uint64_t *pa,
-			    uint64_t *fetch)
-{
-	struct smmu_flight *flight = access->flight;
-	struct smmu_translation translation;
-	uint64_t va = access->va;
-
-	if (!in_range(cd, &va))
-		return WEIR_SMMU_EVT_F_TRANSLATION;
-	smmu_count(flight, &flight->tlb_lookups);
-	if (weir_model_smmu_tlb_find(smmu, ste, cd, va, &translation)) {
-		smmu_count(flight, &flight->tlb_hits);
-	} else {
-		uint8_t fault = walk(smmu, access, ste, cd, va, &translation, fetch);
-
-		if (fault)
-			return fault;
+	if (kept->key == context_key(access) && kept->config_epoch == access->config_epoch) {
+		weir_model_smmu_override_flags(access, &kept->ste);
+		return kept;
 	}
-	if (!permitted(access, translation.rights))
-		return WEIR_SMMU_EVT_F_PERMISSION;
-	*pa = translation.base | (va & smmu_low_bits(translation.size));
-	return 0;
-}
-
-static bool translate_stage1(struct weir_model_smmuv3 *smmu, const struct smmu_access *access,
-			     const union smmu_ste *ste, uint64_t *pa)
-{
-	union smmu_cd cd;
-	uint64_t fetch = 0;
-	uint8_t fault;
-
-	if (!weir_model_smmu_find_cd(smmu, access, ste, &cd))
-		return false;
-	fault = translate_va(smmu, access, ste, &cd, pa, &fetch);
-	/* 5.5: R rules on the translation-related faults, and on nothing else. */
-	if (fault && (fault == WEIR_SMMU_EVT_F_WALK_EABT || cd.record))
-		weir_model_smmu_event(smmu, access, fault, fetch);
-	return !fault;
-}
-
-static bool translate_stream(struct weir_model_smmuv3 *smmu, const struct smmu_access *access,
-			     uint64_t *pa)
-{
-	union smmu_ste ste;
-
-	if (!weir_model_smmu_find_ste(smmu, access, &ste))
-		return false;
-	switch (ste.config) {
-	case WEIR_SMMU_STE_CONFIG_S1:
-		return translate_stage1(smmu, access, &ste, pa);
-	case WEIR_SMMU_STE_CONFIG_BYPASS:
-		return bypass_stream(smmu, access);
-	default: /* 5.2: 0b0xx aborts, and records nothing */
-		return false;
+	if (!fill_context(access, room, fault)) {
+		if (fault->stage2) /* 7.3.13: its record tells the access after the overrides */
+			weir_model_smmu_override_flags(access, &room->ste);
+		return NULL;
 	}
+	/* An odd number: configuration is changing, and what was read counts once. */
+	if (access->smmu->caching != WEIR_MODEL_SMMUV3_CACHES_OFF && !lane->shared &&
+	    !(access->config_epoch & 1))
+		*kept = *room;
+	weir_model_smmu_override_flags(access, &room->ste);
+	return room;
 }
 
-static void take_generations(const struct weir_model_smmuv3 *smmu, struct smmu_access *access)
+/* ---- Transactions ------------------------------------------------------------------------ */
+
+/*
+ * 6.3.57 SIF: not, of a Secure stream that is to fetch instructions from Non-secure memory. Both
+ * show in what goes out: overrides and all.
+ */
+static inline bool may_fetch(const struct smmu_access *access, uint32_t attributes)
 {
-	access->ste_generation = smmu_cache_generation(&smmu->stes);
-	access->cd_generation = smmu_cache_generation(&smmu->cds);
-	access->tlb_generation = smmu_cache_generation(&smmu->tlb);
+	const uint32_t both = WEIR_MODEL_ATTR_INSTRUCTION | WEIR_MODEL_ATTR_NS;
+
+	return WEIR_LIKELY((attributes & both) != both) || !smmu_is_secure(access->bank) ||
+	       !(smmu_reg(&access->bank->cr0) & WEIR_SMMU_S_CR0_SIF);
 }
 
-static enum weir_model_result translate(void *iommu, const struct weir_model_txn *txn,
-					uint64_t *out)
+/* 6.3.9.6, 6.3.14, 3.4: no event in any case. */
+static enum weir_model_result bypass_disabled(const struct smmu_access *access,
+					      struct weir_model_translation *out)
 {
-	struct weir_model_smmuv3 *smmu = iommu;
-	struct smmu_flight *flight = weir_model_smmu_flight_begin(smmu, txn);
-	struct smmu_access access = {
-		.flight = flight,
-		.sid = txn->stream,
-		.va = txn->addr,
-		.write = txn->write,
-		.instruction = txn->instruction && !txn->write, /* 13.1.2: a write is data */
-		.privileged = txn->privileged,
+	uint32_t gbpa = smmu_reg(&access->bank->gbpa);
+
+	if ((gbpa & WEIR_SMMU_GBPA_ABORT) ||
+	    (access->va & ~smmu_low_bits(access->smmu->features.oas)))
+		return WEIR_MODEL_BLOCKED;
+	out->addr = access->va;
+	out->attributes = weir_model_smmu_bypass_attributes(gbpa, access);
+	return may_fetch(access, out->attributes) ? WEIR_MODEL_OK : WEIR_MODEL_BLOCKED;
+}
+
+/* A permission fault of stage 1, which no CD governs if there is none. */
+static enum weir_model_result refuse_fetch(const struct smmu_access *access,
+					   const struct smmu_context *context,
+					   struct weir_model_translation *out)
+{
+	struct smmu_fault fault = {
+		.type = WEIR_SMMU_EVT_F_PERMISSION,
+		.class = WEIR_SMMU_EVT_CLASS_IN,
 	};
-	uint64_t pa = access.va;
-	bool ok;
 
-	take_generations(smmu, &access);
-	smmu_count(flight, &flight->transactions);
-	/* 6.3.9.6: read once; the transaction sees one value of SMMUEN throughout. */
-	if (smmu_reg(&smmu->cr0) & WEIR_SMMU_CR0_SMMUEN)
-		ok = translate_stream(smmu, &access, &pa);
-	else
-		ok = bypass_disabled(smmu, pa);
-	if (ok) {
-		*out = pa;
-		return WEIR_MODEL_OK;
-	}
-	smmu_count(flight, &flight->blocked);
-	weir_model_smmu_flight_end(smmu, txn);
+	if (context->stage1)
+		return weir_model_smmu_fault_model(access, context, &fault, out);
+	weir_model_smmu_event(access, &fault, false, 0, context->ste.mev);
 	return WEIR_MODEL_BLOCKED;
 }
 
-static void complete(void *iommu, const struct weir_model_txn *txn)
+/*
+ * 3.4: with no stage to translate it, an address beyond the IAS is a stage 1 address size fault
+ * that no CD.R or S2R keeps from being recorded.
+ */
+static enum weir_model_result bypass_stream(const struct smmu_access *access,
+					    const struct smmu_context *context,
+					    struct weir_model_translation *out)
 {
-	weir_model_smmu_flight_end(iommu, txn);
+	struct smmu_translation translation = {
+		.base = access->va,
+		.rights = SMMU_RIGHTS_ALL,
+		.rights2 = SMMU_RIGHTS_ALL,
+	};
+	struct smmu_fault fault = {
+		.type = WEIR_SMMU_EVT_F_ADDR_SIZE,
+		.class = WEIR_SMMU_EVT_CLASS_IN,
+	};
+
+	if (access->va & ~smmu_low_bits(access->smmu->features.ias)) {
+		weir_model_smmu_event(access, &fault, false, 0, context->ste.mev);
+		return WEIR_MODEL_BLOCKED;
+	}
+	out->addr = access->va;
+	out->attributes = weir_model_smmu_attributes(access, &context->ste, &translation);
+	if (WEIR_UNLIKELY(!may_fetch(access, out->attributes)))
+		return refuse_fetch(access, context, out);
+	return WEIR_MODEL_OK;
+}
+
+enum weir_model_result weir_model_smmu_go_through(const struct smmu_access *access,
+						  const struct smmu_context *context,
+						  struct weir_model_translation *out)
+{
+	struct smmu_translation translation;
+	struct smmu_fault fault = { 0 };
+
+	if (weir_model_smmu_walk_through(access, context, out))
+		return WEIR_MODEL_OK;
+	if (!context->stage1 && !context->stage2)
+		return bypass_stream(access, context, out);
+	if (WEIR_UNLIKELY(
+		    !weir_model_smmu_translate_address(access, context, &translation, &fault)))
+		return weir_model_smmu_fault_model(access, context, &fault, out);
+	out->addr = translation.base | (access->va & smmu_low_bits(translation.size));
+	out->attributes = weir_model_smmu_attributes(access, &context->ste, &translation);
+	if (WEIR_UNLIKELY(!may_fetch(access, out->attributes)))
+		return refuse_fetch(access, context, out);
+	return WEIR_MODEL_OK;
+}
+
+static enum weir_model_result translate_stream(struct smmu_access *access,
+					       struct weir_model_translation *out)
+{
+	const struct smmu_context *context;
+	struct smmu_context room;
+	struct smmu_fault fault = { 0 };
+	enum weir_model_result result;
+
+	context = weir_model_smmu_find_context(access, &room, &fault);
+	if (!context) {
+		/*
+		 * Translations of a CD's address fault by the model of stage 2 (3.12); all the rest
+		 * terminates.
+		 */
+		if (fault.stage2)
+			return weir_model_smmu_fault_model(access, &room, &fault, out);
+		if (fault.type)
+			weir_model_smmu_event(access, &fault, false, 0, false);
+		return WEIR_MODEL_BLOCKED;
+	}
+	result = weir_model_smmu_go_through(access, context, out);
+	if (WEIR_UNLIKELY(access->smmu->caching == WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL))
+		weir_model_smmu_adversary(access, context);
+	return result;
+}
+
+static enum weir_model_result transact(struct smmu_access *access,
+				       struct weir_model_translation *out)
+{
+	if (access->flags & (WEIR_MODEL_TXN_ATS_REQUEST | WEIR_MODEL_TXN_TRANSLATED))
+		return weir_model_smmu_ats(access, out);
+	/* 6.3.9.6: read once; the transaction sees one value of SMMUEN throughout. */
+	if (!(smmu_reg(&access->bank->cr0) & WEIR_SMMU_CR0_SMMUEN))
+		return bypass_disabled(access, out);
+	return translate_stream(access, out);
+}
+
+static __attribute__((noinline)) enum weir_model_result
+transact_counted(struct smmu_access *access, uint16_t flags, struct weir_model_translation *out)
+{
+	enum weir_model_result result;
+	uint8_t misses = 0;
+
+	access->misses = &misses;
+	result = transact(access, out);
+	weir_model_smmu_pmcg_transaction(access, flags);
+	access->misses = NULL;
+	return result;
+}
+
+/* 3.10.1: SEC_SID. Without a Secure interface all streams are Non-secure. */
+static struct smmu_bank *bank_of(struct weir_model_smmuv3 *smmu, uint16_t flags)
+{
+	return (flags & WEIR_MODEL_TXN_SECURE) && smmu->features.secure ? &smmu->s : &smmu->ns;
+}
+
+/* The flight is up; it lands here unless the transaction goes on its way. */
+static enum weir_model_result translate_slow(struct weir_model_smmuv3 *smmu,
+					     const struct weir_model_txn *txn,
+					     struct weir_model_translation *out, uintptr_t flight,
+					     uint64_t epoch)
+{
+	struct smmu_access access = {
+		.smmu = smmu,
+		.bank = bank_of(smmu, txn->flags),
+		.lane = smmu_flight_lane(flight),
+		.flight = flight,
+		.epoch = epoch,
+		.config_epoch = __atomic_load_n(&smmu->flights.config_epoch, __ATOMIC_ACQUIRE),
+		.va = txn->addr,
+		.sid = txn->stream,
+		.ssid = txn->flags & WEIR_MODEL_TXN_SUBSTREAM ? txn->substream : 0,
+		.flags = txn->flags,
+		.attributes = txn->attributes,
+	};
+	enum weir_model_result result;
+
+	/* 13.1.2; but a request for write access may ask for execute permission too (13.7). */
+	if ((txn->flags & (WEIR_MODEL_TXN_WRITE | WEIR_MODEL_TXN_ATS_REQUEST)) ==
+	    WEIR_MODEL_TXN_WRITE)
+		access.flags &= (uint16_t)~WEIR_MODEL_TXN_INSTRUCTION;
+	smmu_count(&access, &access.lane->counters.others);
+	if (WEIR_UNLIKELY(access.config_epoch & SMMU_CONFIG_COUNTING))
+		result = transact_counted(&access, txn->flags, out);
+	else
+		result = transact(&access, out);
+	if (result == WEIR_MODEL_OK && !(txn->flags & WEIR_MODEL_TXN_ATS_REQUEST)) {
+		out->flight = flight;
+		if (has_front(smmu, access.lane))
+			front_keep(access.lane, epoch, txn, out);
+	} else {
+		if (result == WEIR_MODEL_BLOCKED)
+			smmu_count(&access, &access.lane->counters.blocked);
+		weir_model_smmu_land(&access);
+		weir_model_smmu_send_irqs(access.bank);
+	}
+	return result;
+}
+
+/* No lane yet, a flight inside another, a barrier to be taken, or a flight of the crowd. */
+static __attribute__((noinline)) enum weir_model_result
+translate_uncommon(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
+		   struct weir_model_translation *out)
+{
+	uint64_t epoch;
+	uintptr_t flight =
+		weir_model_smmu_begin(smmu, txn->flags & WEIR_MODEL_TXN_DETACHED, &epoch);
+	struct smmu_lane *lane = smmu_flight_lane(flight);
+
+	if (lane->shared || !front_find(lane, epoch, txn, out))
+		return translate_slow(smmu, txn, out, flight, epoch);
+	out->flight = flight;
+	return WEIR_MODEL_OK;
+}
+
+/* Of those that are as simple as can be; NULL: there is none. */
+static inline const struct smmu_context *simple_context(const struct weir_model_smmuv3 *smmu,
+							const struct smmu_lane *lane,
+							const struct weir_model_txn *txn)
+{
+	const struct smmu_context *context = &lane->contexts[txn->stream % SMMU_CONTEXTS];
+
+	SMMU_KEEP(context);
+	if (WEIR_UNLIKELY(context->simple_key != (CONTEXT_VALID | txn->stream) ||
+			  context->config_epoch !=
+				  __atomic_load_n(&smmu->flights.config_epoch, __ATOMIC_ACQUIRE)))
+		return NULL;
+	return context;
+}
+
+/* What is as simple as a transaction can be, of a stream that leaves it so. */
+static inline bool walk_at_once(struct weir_model_smmuv3 *smmu, struct smmu_lane *lane,
+				const struct smmu_context *context,
+				const struct weir_model_txn *txn,
+				struct weir_model_translation *out)
+{
+	const struct smmu_tables *half = &context->cd.half[txn->addr >> 55 & 1];
+	bool done;
+
+	SMMU_KEEP(half);
+	if (WEIR_UNLIKELY((txn->addr & half->outside) != half->sign ||
+			  (uint8_t)txn->attributes != (uint8_t)WEIR_MODEL_ATTR_PCIE))
+		return false;
+	if (WEIR_LIKELY(half->through == SMMU_THROUGH_STAGE1))
+		done = smmu_walk_through_stage1(smmu, context, half, txn->addr, txn->flags, out);
+	else
+		done = half->through && weir_model_smmu_walk_through_both(
+						smmu, context, half, txn->addr, txn->flags, out);
+	if (WEIR_UNLIKELY(!done))
+		return false;
+	__atomic_store_n(&lane->counters.others, lane->counters.others + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&lane->counters.walks, lane->counters.walks + 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* As it would go by the slow way, of stage 1 alone, where the IOTLB has nothing to do with it. */
+static inline bool walk_past_tlb(struct weir_model_smmuv3 *smmu, struct smmu_lane *lane,
+				 uint64_t epoch, const struct weir_model_txn *txn,
+				 struct weir_model_translation *out)
+{
+	const struct smmu_context *context = simple_context(smmu, lane, txn);
+
+	if (WEIR_UNLIKELY(!context || context->stage2) ||
+	    !smmu_tlb_passes_by(smmu, lane, context->tlb_tag, txn->addr) ||
+	    WEIR_UNLIKELY(!walk_at_once(smmu, lane, context, txn, out)))
+		return false;
+	__atomic_store_n(&lane->counters.tlb_lookups, lane->counters.tlb_lookups + 1,
+			 __ATOMIC_RELAXED);
+	front_keep(lane, epoch, txn, out);
+	return true;
+}
+
+#define ORDINARY_FLAGS (WEIR_MODEL_TXN_WRITE | WEIR_MODEL_TXN_ATOMIC | WEIR_MODEL_TXN_PRIVILEGED)
+
+/* The lane was taken, and its front has no answer: some epochs and flags it never has. */
+static __attribute__((noinline)) enum weir_model_result
+translate_miss(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
+	       struct weir_model_translation *out, struct smmu_lane *lane)
+{
+	/* Any look at it after the lane was taken does. */
+	uint64_t epoch = __atomic_load_n(&smmu->flights.epoch, __ATOMIC_ACQUIRE);
+
+	if (WEIR_UNLIKELY((epoch & SMMU_EPOCH_FENCED) || (txn->flags & WEIR_MODEL_TXN_DETACHED))) {
+		smmu_give_up(lane);
+		return translate_uncommon(smmu, txn, out);
+	}
+	if ((txn->flags & ~ORDINARY_FLAGS) || !walk_past_tlb(smmu, lane, epoch, txn, out))
+		return translate_slow(smmu, txn, out, (uintptr_t)lane, epoch);
+	out->flight = (uintptr_t)lane;
+	return WEIR_MODEL_OK;
+}
+
+/* Without a front, or a flight inside another. */
+static __attribute__((noinline)) enum weir_model_result
+translate_without_front(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
+			struct weir_model_translation *out)
+{
+	struct smmu_lane *lane = smmu_own_lane(&smmu->flights);
+	const struct smmu_context *context;
+	uint64_t epoch;
+
+	if (WEIR_UNLIKELY(!lane || (txn->flags & ~ORDINARY_FLAGS) ||
+			  !smmu_begin_common(&smmu->flights, lane, &epoch)))
+		return translate_uncommon(smmu, txn, out);
+	context = simple_context(smmu, lane, txn);
+	if (WEIR_UNLIKELY((epoch & SMMU_EPOCH_FENCED) || !context ||
+			  !walk_at_once(smmu, lane, context, txn, out)))
+		return translate_miss(smmu, txn, out, lane);
+	out->flight = (uintptr_t)lane;
+	return WEIR_MODEL_OK;
+}
+
+/* A hit: 41 instructions, and 8 in complete(). */
+enum weir_model_result weir_model_smmuv3_translate(struct weir_model_smmuv3 *smmu,
+						   const struct weir_model_txn *txn,
+						   struct weir_model_translation *out)
+{
+	struct smmu_lane *lane = smmu_own_front(&smmu->flights);
+	uint64_t epoch;
+
+	if (WEIR_UNLIKELY(!smmu_begin_common(&smmu->flights, lane, &epoch)))
+		return translate_without_front(smmu, txn, out);
+	if (WEIR_UNLIKELY(!front_find(lane, epoch, txn, out)))
+		return translate_miss(smmu, txn, out, lane);
+	out->flight = (uintptr_t)lane;
+	return WEIR_MODEL_OK;
+}
+
+void weir_model_smmuv3_complete(struct weir_model_smmuv3 *smmu,
+				const struct weir_model_translation *translation)
+{
+	uintptr_t flight = translation->flight;
+
+	if (WEIR_UNLIKELY(flight & SMMU_FLIGHT_UNCOMMON))
+		weir_model_smmu_end(smmu, flight);
+	else if (smmu_end_common(&smmu->flights, (struct smmu_lane *)flight))
+		weir_model_smmu_kick_landed(smmu);
+}
+
+static enum weir_model_result port_translate(void *iommu, const struct weir_model_txn *txn,
+					     struct weir_model_translation *out)
+{
+	return weir_model_smmuv3_translate(iommu, txn, out);
+}
+
+static void port_complete(void *iommu, const struct weir_model_translation *translation)
+{
+	weir_model_smmuv3_complete(iommu, translation);
 }
 
 const struct weir_model_iommu_ops weir_model_smmuv3_iommu_ops = {
-	.translate = translate,
-	.complete = complete,
+	.translate = port_translate,
+	.complete = port_complete,
 };
 
-void weir_model_smmu_prefetch(struct weir_model_smmuv3 *smmu, uint32_t sid)
+/* ---- Prefetch ---------------------------------------------------------------------------- */
+
+void weir_model_smmu_prefetch(struct smmu_bank *bank, uint32_t sid, bool has_ssid, uint32_t ssid,
+			      bool address, uint64_t va)
 {
-	struct weir_model_txn txn = { .stream = sid };
 	struct smmu_access access = {
-		.flight = weir_model_smmu_flight_begin(smmu, &txn),
+		.va = va,
 		.sid = sid,
+		.ssid = ssid,
+		.flags = has_ssid ? WEIR_MODEL_TXN_SUBSTREAM : 0,
 		.silent = true,
 	};
-	union smmu_ste ste;
-	union smmu_cd cd;
+	const struct smmu_context *context;
+	struct smmu_translation translation;
+	struct smmu_context room;
+	struct smmu_fault fault = { 0 };
 
-	take_generations(smmu, &access);
+	weir_model_smmu_fly(bank, &access);
 	/* What is found is what the caches keep. */
-	if (weir_model_smmu_find_ste(smmu, &access, &ste) && ste.config == WEIR_SMMU_STE_CONFIG_S1)
-		weir_model_smmu_find_cd(smmu, &access, &ste, &cd);
-	weir_model_smmu_flight_end(smmu, &txn);
+	context = weir_model_smmu_find_context(&access, &room, &fault);
+	if (context && address && (context->stage1 || context->stage2))
+		weir_model_smmu_translate_address(&access, context, &translation, &fault);
+	weir_model_smmu_land(&access);
 }

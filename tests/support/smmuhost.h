@@ -14,7 +14,9 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "smmuv3/internal.h"
+#include <weir/hw/smmuv3.h>
+#include <weir/model/bus.h>
+#include <weir/model/smmuv3.h>
 
 #define RAM_BASE 0x40000000ull
 #define RAM_SIZE (16ull << 20)
@@ -31,9 +33,8 @@
 #define EVENTQ_LOG2 4u
 #define STREAM 5u
 
-#define IRQ_EVENTQ 10u
-#define IRQ_GERROR 11u
-#define IRQ_SYNC 12u
+/* MSIs anywhere in this page arrive; in RAM they are writes, elsewhere they abort. */
+#define DOORBELL 0x8080000ull
 
 #define LEAF (WEIR_VMSA_AF | WEIR_VMSA_NG | WEIR_VMSA_AP_UNPRIV)
 #define PAGE (LEAF | WEIR_VMSA_TYPE_PAGE)
@@ -41,11 +42,17 @@
 
 struct fixture {
 	uint8_t *ram;
-	struct weir_model_bus *bus;
+	struct weir_model_smmuv3_config config; /* what create() makes; set_up() fills it in */
+	bool windows;				/* whether the host gives its RAM away; it does */
 	struct weir_model_smmuv3 *smmu;
-	unsigned int irqs[32], kicks;
+	unsigned int lines[WEIR_MODEL_SMMUV3_LINES], kicks, wakes;
+	unsigned int msis; /* and the last one */
+	uint64_t msi_addr;
+	uint32_t msi_data;
 	uint64_t next_table; /* allocated tables */
 	uint32_t eventq_cons;
+	/* Before each cas64() of the host's (without windows); NULL: nothing. */
+	void (*before_cas)(struct fixture *f, uint64_t addr);
 };
 
 /* Parts of event records. */
@@ -62,8 +69,12 @@ void wr(struct fixture *f, uint64_t offset, unsigned int size, uint64_t value);
 /* Words of RAM. */
 uint64_t *at(struct fixture *f, uint64_t addr);
 void put(struct fixture *f, uint64_t addr, uint64_t value);
-/* A whole transaction: WEIR_MODEL_OK and the address, or not. */
-enum weir_model_result dma_as(struct fixture *f, struct weir_model_txn txn, uint64_t *pa);
+/* As many words as an STE or a CD has. */
+void put_words(struct fixture *f, uint64_t addr, const uint64_t *words);
+/* A whole transaction; len 0 is 4, attributes 0 are PCIe's. */
+enum weir_model_result dma_as(struct fixture *f, struct weir_model_txn txn,
+			      struct weir_model_translation *out);
+/* Of data, unprivileged: WEIR_MODEL_OK and the address, or not. */
 enum weir_model_result dma(struct fixture *f, uint32_t sid, uint64_t va, bool write, uint64_t *pa);
 /* Reads of STREAM's. */
 void expect_read(struct fixture *f, uint64_t va, uint64_t pa);
@@ -101,9 +112,17 @@ uint64_t map_at(struct fixture *f, uint64_t table, unsigned int first, unsigned 
 		uint64_t va, unsigned int level, uint64_t descriptor);
 /* A page of 4 KiB from level 0. */
 uint64_t map(struct fixture *f, uint64_t table, uint64_t va, uint64_t descriptor);
+/* SMMUv3.3 with all that structures and tables may ask for; stalls, RAZ/WI, both endiannesses. */
+void full_config(struct weir_model_smmuv3_config *config);
 /* The fixture: created; with tables and queues set up and all enabled. */
 void enable(struct fixture *f);
-int create(struct fixture *f, unsigned int tlb_entries);
+int create(struct fixture *f);
+/* Destroyed, created from f->config as it is now, and enabled; RAM stays. */
+void recreate(struct fixture *f);
+/* Everything that the model can stand for. */
+void whole_implementation(struct weir_model_smmuv3_config *config);
+/* In place of the fixture's model; not enabled. */
+void become(struct fixture *f, const struct weir_model_smmuv3_config *config);
 int set_up(void **state);
 int set_up_enabled(void **state);
 int tear_down(void **state);

@@ -238,10 +238,12 @@ static void collect(struct session *s)
 {
 	struct run_report *r = &s->report;
 	struct weir_model_smmuv3 *smmu = weir_model_machine_smmu(posix_models(s->machine));
-	struct weir_model_smmuv3_stats stats;
+	struct weir_model_smmuv3_stats stats = { 0 };
 
-	if (smmu) {
+	if (smmu)
 		weir_model_smmuv3_get_stats(smmu, &stats);
+	/* Answers to what bypasses are kept as well, and are no translations. */
+	if (stats.walks) {
 		r->walks = stats.walks;
 		r->tlb_lookups = stats.tlb_lookups;
 		r->tlb_hits = stats.tlb_hits;

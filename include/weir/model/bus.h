@@ -21,19 +21,12 @@
  * are atomic in units of naturally aligned 8 bytes and in ascending order.
  */
 
-#include <weir/base.h>
+#include <weir/model/iommu.h>
 
 WEIR_BEGIN_DECLS
 
 struct weir_model_bus;
 struct weir_model_region;
-
-/** How an access ended. */
-enum weir_model_result {
-	WEIR_MODEL_OK = 0,
-	WEIR_MODEL_ABORT,   /**< nothing at this address, or it refused: an external abort */
-	WEIR_MODEL_BLOCKED, /**< the IOMMU terminated it */
-};
 
 /** No requester: the access is a CPU's. */
 #define WEIR_MODEL_CPU 0xffffffffu
@@ -77,71 +70,25 @@ enum weir_model_result weir_model_bus_read(struct weir_model_bus *bus, uint64_t 
 					   size_t len, uint32_t requester);
 enum weir_model_result weir_model_bus_write(struct weir_model_bus *bus, uint64_t addr,
 					    const void *buf, size_t len, uint32_t requester);
-/** One aligned 64-bit load from RAM, as a table walker makes it (acquire). */
-enum weir_model_result weir_model_bus_load64(struct weir_model_bus *bus, uint64_t addr,
-					     uint64_t *value);
-/** Where [addr, addr + len) of RAM lies in the models' mapping; NULL if it is not all RAM. */
-void *weir_model_bus_direct(struct weir_model_bus *bus, uint64_t addr, size_t len);
-
-/* ---- Interrupt lines and steps: what models ask of their embedder ------------------------ */
+/** The RAM around an address, in the models' mapping; false: there is none. */
+bool weir_model_bus_window(struct weir_model_bus *bus, uint64_t addr,
+			   struct weir_model_window *window);
 
 /**
- * An interrupt sink. `raise` is an edge (or a message that arrived); it is called from any thread,
- * with a model's lock possibly held: it must not call back into a model.
+ * Offers a bus to a model that asks for a host. Filled in by the embedder; outlives the model.
+ * Lines go to `sink` as irqs[line]; line numbers from `lines` on have no wire.
  */
-struct weir_model_irq_sink {
-	void (*raise)(void *opaque, unsigned int irq);
-	void *opaque;
+struct weir_model_bus_host {
+	struct weir_model_bus *bus;
+	struct weir_model_irq_sink sink; /**< raise may be NULL */
+	const unsigned int *irqs;
+	unsigned int lines;
+	uint32_t requester; /**< of the model's own messages */
 };
-
-/** The part of a model that a runner drives. Embedded in the model. */
-struct weir_model_stepper {
-	const char *name;
-	/**
-	 * Do up to `budget` units of work (a command, a queue entry, a page of data). Returns the
-	 * units done; less than budget means that there is nothing more to do until the next kick.
-	 * Never runs twice at a time for one stepper: the runner sees to that. Does not block.
-	 */
-	unsigned int (*step)(struct weir_model_stepper *stepper, unsigned int budget);
-	/**
-	 * Set by the runner before the machine starts; called by the model, from any thread, locks
-	 * held.
-	 */
-	void (*kick)(struct weir_model_stepper *stepper, void *opaque);
-	void *kick_opaque;
-};
-
-/** A model says that step() would find work. */
-static inline void weir_model_kick(struct weir_model_stepper *stepper)
-{
-	if (stepper->kick)
-		stepper->kick(stepper, stepper->kick_opaque);
-}
+/** opaque is a struct weir_model_bus_host. */
+extern const struct weir_model_host_ops weir_model_bus_host_ops;
 
 /* ---- Devices as masters ----------------------------------------------------------------- */
-
-/** A transaction that arrives at an IOMMU: at most one page of 4 KiB is touched. */
-struct weir_model_txn {
-	uint32_t stream; /**< stream ID or requester ID */
-	uint64_t addr;
-	uint32_t len;
-	bool write;
-	bool instruction; /**< PCIe without PASID: data, unprivileged */
-	bool privileged;
-};
-
-/** What an IOMMU model offers to the ports above it. */
-struct weir_model_iommu_ops {
-	/**
-	 * Translate; on WEIR_MODEL_OK `*out` is the physical address and the transaction is in
-	 * flight until complete(), with the same `txn` (the object, from any thread): an
-	 * invalidation that is to wait for it does. Otherwise it is over, and recorded as the
-	 * specification says.
-	 */
-	enum weir_model_result (*translate)(void *iommu, const struct weir_model_txn *txn,
-					    uint64_t *out);
-	void (*complete)(void *iommu, const struct weir_model_txn *txn);
-};
 
 /** A master's way to the bus. Filled in by whoever builds the machine; no lock of its own. */
 struct weir_model_port {
