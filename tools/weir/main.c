@@ -27,6 +27,8 @@ static const struct command commands[] = {
 	  "a driver reads a whole disk image through an SMMUv3, in a process" },
 	{ "image", image_command, image_help,
 	  "make the disk image that 'weir run' reads, and say where it is" },
+	{ "vectors", vectors_command, vectors_help,
+	  "replay recorded vectors through the SMMUv3 model" },
 	{ "help", help_command, overview, "this list; 'weir help run': the options of 'weir run'" },
 };
 
@@ -50,7 +52,7 @@ static void overview(void)
 	     "weir is the DMA and IOMMU stack of a kernel, as a library. This command runs it\n"
 	     "on models of the hardware, in an ordinary process.\n");
 	for (i = 0; i < WEIR_ARRAY_SIZE(commands); i++)
-		printf("  weir %-6s %s\n", commands[i].name, commands[i].summary);
+		printf("  weir %-7s %s\n", commands[i].name, commands[i].summary);
 	puts("\n"
 	     "  weir --version\n"
 	     "\n"

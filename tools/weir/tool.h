@@ -14,6 +14,7 @@
  *   read.c         the job on this machine: its CPUs, the checksum, a progress bar
  *   attack.c       what the rogue device is made to try
  *   report-json.c  the report as JSON
+ *   vectors.c      `weir vectors`, with the files that vectors.h lists
  *
  * Exit status of a run: 0 all is well, 1 it is not (not verified, mappings left, memory reached by
  * the rogue), 2 the input is wrong; then nothing was done.
@@ -70,6 +71,10 @@ int attack(struct posix_machine *machine, struct weir *weir, const struct run_op
 /* report-json.c: on stdout. */
 void report_json(const struct run_options *options, const char *image,
 		 const struct run_report *report, const struct run_problems *problems);
+
+/* vectors.c: the exit status. */
+int vectors_command(int argc, char **argv);
+void vectors_help(void);
 
 /* "weir: ..." on stderr. */
 void complain(const char *format, ...) WEIR_PRINTF(1, 2);
