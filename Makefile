@@ -12,7 +12,7 @@ SLOW := $(QUICK) --timeout-multiplier 4
 
 # The steps of a target run in the order written, whatever -j says; Ninja uses all CPUs.
 .NOTPARALLEL:
-.PHONY: all run image run-qemu test test-matrix test-long size lint format install clean help \
+.PHONY: all run image run-qemu bench test test-matrix test-long size lint format install clean help \
 	test-gcc test-asan test-qemu test-clang test-tsan test-install fuzz
 
 all: deps-build ## build the weir command
@@ -29,6 +29,11 @@ image: deps-image ## build the bare-metal image for QEMU's aarch64 machine
 
 run-qemu: all image ## the main job on bare metal: make run-qemu ARGS='--cpus 4 --el2'
 	@BUILD=$(BUILD) scripts/run-qemu $(ARGS)
+
+bench: deps-build ## what a translation of the SMMUv3 model costs: make bench ARGS='--json'
+	@scripts/configure $(BUILD)/bench gcc -Dtests=disabled --buildtype=release
+	@scripts/build $(BUILD)/bench bench/smmuv3-translate
+	@$(BUILD)/bench/bench/smmuv3-translate $(ARGS)
 
 test: test-gcc test-asan test-qemu ## the tests: gcc, plain and under sanitizers; the image on QEMU
 
@@ -75,7 +80,7 @@ lint: deps-matrix image ## clang-tidy and cppcheck
 	@scripts/lint $(BUILD)/clang $(BUILD)/aarch64-virt
 
 format: deps-matrix ## clang-format over every C file
-	@find include src models platforms drivers tools tests fuzz examples -name '*.[ch]' 2>/dev/null | \
+	@find include src models platforms drivers tools tests fuzz bench examples -name '*.[ch]' 2>/dev/null | \
 		xargs clang-format -i
 
 # A warning of a compiler that nobody here has seen is no reason not to install.
