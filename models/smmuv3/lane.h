@@ -116,7 +116,7 @@ struct smmu_flights {
 	/* Odd while configuration changes; a context of another number is not used. */
 	uint64_t config_epoch;
 	uint32_t sync_waiting; /* the next flight that lands kicks */
-	/* step()'s alone: CMD_SYNCs that wait for flights; a barrier was passed since sync_waiting was set. */
+	/* step()'s alone: CMD_SYNCs that wait; was a barrier passed since sync_waiting was set? */
 	unsigned int syncs;
 	bool sync_barrier;
 	bool asymmetric; /* membarrier works */
