@@ -5,6 +5,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+LONG_FUZZ_SECONDS ?= 1800
 
 # What `make test` runs; the suite `long` is left to `make test-long`.
 QUICK := --no-suite long
@@ -68,9 +69,11 @@ test-install: deps-test
 fuzz: deps-matrix ## each fuzzer for FUZZ_SECONDS (60)
 	@scripts/fuzz $(BUILD)/fuzz $(FUZZ_SECONDS)
 
-test-long: deps-test ## what takes longer
+# The SMMUv3's fuzzers, half an hour each, as many at a time as there are CPUs: an hour on two.
+test-long: deps-matrix ## what takes longer; the SMMUv3's fuzzers for LONG_FUZZ_SECONDS (1800)
 	@scripts/configure $(BUILD)/gcc gcc -Dtests=enabled
 	@scripts/check $(BUILD)/gcc --suite long --timeout-multiplier 10
+	@scripts/fuzz $(BUILD)/fuzz $(LONG_FUZZ_SECONDS) smmuv3
 
 size: deps-matrix ## code size, deepest stack and structure sizes of the freestanding build
 	@scripts/size
