@@ -24,7 +24,7 @@
 
 #define BYTES 640u
 
-static uint64_t cases = 6000, seed = 1;
+static uint64_t cases = 12000, seed = 1;
 static struct {
 	uint64_t transactions, compared, oks, events;
 	uint64_t types[256];

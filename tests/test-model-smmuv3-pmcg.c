@@ -534,6 +534,24 @@ static void overflow_interrupts(void **state)
 	assert_int_equal(f->msi_data, 0x77);
 }
 
+/* The host is not called while a transaction is in flight: step() sends its interrupt. */
+static void flight_leaves_it_to_step(void **state)
+{
+	struct fixture *f = *state;
+
+	map(f, add_stream(f, STREAM), VA, PAGE | PAGES);
+	set(f, WEIR_SMMU_PMCG_CR, 4, 1);
+	set(f, WEIR_SMMU_PMCG_IRQ_CTRL, 4, 1);
+	set(f, WEIR_SMMU_PMCG_INTENSET0, 8, 1);
+	one_before_overflow(f, 0, 0);
+	taken(&f->kicks);
+	expect_read(f, VA, PAGES);
+	assert_int_equal(f->lines[WEIR_MODEL_SMMUV3_PMCG], 0);
+	assert_int_not_equal(taken(&f->kicks), 0);
+	step(f, 1);
+	assert_int_equal(f->lines[WEIR_MODEL_SMMUV3_PMCG], 1);
+}
+
 /* A command's ticks interrupt too. */
 static void step_interrupts(void **state)
 {
@@ -653,6 +671,7 @@ int main(void)
 		TEST_GROUP(answers_stay_right),
 		TEST_GROUP(overflow_wraps_and_captures),
 		TEST_GROUP(overflow_interrupts),
+		TEST_GROUP(flight_leaves_it_to_step),
 		TEST_GROUP(step_interrupts),
 		TEST_GROUP(message_aborts),
 		TEST_GROUP(irq_enable_is_acknowledged_late),

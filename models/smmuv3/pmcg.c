@@ -111,8 +111,11 @@ void weir_model_smmu_pmcg_count(struct weir_model_smmuv3 *smmu, const struct smm
 	pthread_mutex_lock(&pmcg->lock);
 	interrupts = count(pmcg, access, event);
 	pthread_mutex_unlock(&pmcg->lock);
-	if (interrupts)
-		weir_model_smmu_raise(&smmu->ns, WEIR_MODEL_SMMUV3_PMCG);
+	if (!interrupts)
+		return;
+	/* step() sends it: here the host would be called with a transaction in flight. */
+	weir_model_smmu_raise(&smmu->ns, WEIR_MODEL_SMMUV3_PMCG);
+	weir_model_kick(&smmu->stepper);
 }
 
 void weir_model_smmu_pmcg_transaction(const struct smmu_access *access, uint16_t flags)
@@ -129,7 +132,6 @@ void weir_model_smmu_pmcg_transaction(const struct smmu_access *access, uint16_t
 		weir_model_smmu_pmcg_count(smmu, access, WEIR_SMMU_PMCG_ATS_REQUEST);
 	else if (flags & WEIR_MODEL_TXN_TRANSLATED)
 		weir_model_smmu_pmcg_count(smmu, access, WEIR_SMMU_PMCG_ATS_TRANSLATED);
-	weir_model_smmu_send_irqs(&smmu->ns);
 }
 
 /* ---- Interrupt --------------------------------------------------------------------------- */

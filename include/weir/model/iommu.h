@@ -48,7 +48,7 @@ struct weir_model_txn {
 	uint64_t addr;
 	uint32_t stream; /**< stream ID or requester ID */
 	uint32_t substream;
-	uint32_t len;	     /**< bytes, from addr; at least 1 */
+	uint32_t len;	     /**< bytes, from addr; at least 1. A model may look at addr alone */
 	uint16_t flags;	     /**< WEIR_MODEL_TXN_* */
 	uint16_t attributes; /**< WEIR_MODEL_ATTR_* */
 };
@@ -80,7 +80,9 @@ struct weir_model_iommu_ops {
 	/**
 	 * On WEIR_MODEL_OK the transaction is in flight until complete(): an invalidation that is
 	 * to wait for it does. Otherwise it is over (STALLED: until the model's resume call), and
-	 * recorded as the specification says. An ATS_REQUEST is never in flight after the call.
+	 * recorded as the specification says. An ATS_REQUEST is never in flight after the call: an
+	 * answer that an invalidation overtakes on its way to the device has to be dropped there.
+	 * A thread that ends before complete() leaves its transactions in flight for ever.
 	 */
 	enum weir_model_result (*translate)(void *iommu, const struct weir_model_txn *txn,
 					    struct weir_model_translation *out);
