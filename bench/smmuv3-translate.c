@@ -124,9 +124,9 @@ static bool scales(const struct row *row)
 static void print_head(void)
 {
 	printf("%30sone thread, ns%23stwo threads beside one:\n"
-	       "%67smodel/lookup, pages\n"
-	       "stages  pages         cache     bound  model   ratio  target       apart"
-	       "      the same\n\n",
+	       "%67smodel/lookup/walk, pages\n"
+	       "stages  pages         cache     bound  model   ratio  target            apart"
+	       "        the same\n\n",
 	       "", "", "");
 }
 
@@ -140,8 +140,8 @@ static void print_row(const struct row *row, const char *title)
 	       title, row->model == CACHED ? "on" : "off", row->bound == LOOKUP ? "lookup" : "walk",
 	       ns_of(row, row->bound), ns_of(row, row->model), ratio(row), target);
 	for (enum crowd crowd = APART; crowd < CROWDS; crowd++)
-		printf("  %4.2f/%4.2f", scaling(row->result, row->model, crowd),
-		       scaling(row->result, LOOKUP, crowd));
+		printf("  %4.2f/%4.2f/%4.2f", scaling(row->result, row->model, crowd),
+		       scaling(row->result, LOOKUP, crowd), scaling(row->result, WALK, crowd));
 	printf("  %4.2f  %s\n", worst_quotient(row), scales(row) ? "yes" : "no");
 	fflush(stdout);
 }
@@ -156,7 +156,7 @@ static void print_figures(const char *key, const struct figure *figures)
 	for (unsigned int crowd = 0; crowd < CROWDS; crowd++)
 		printf("%s\"%s\": {\"best\": %.3f, \"median\": %.3f}", crowd ? ", " : "",
 		       crowds[crowd], figures[crowd].best, figures[crowd].median);
-	printf("}");
+	printf("}, ");
 }
 
 static void print_json(const struct row *row, bool first)
@@ -165,14 +165,9 @@ static void print_json(const struct row *row, bool first)
 	       first ? "" : ",", row->name, row->nested ? 2 : 1, row->kind->name,
 	       row->model == CACHED ? "true" : "false");
 	print_figures("model", row->result->figures[row->model]);
-	printf(", ");
-	print_figures(row->bound == LOOKUP ? "bound_lookup" : "bound_walk",
-		      row->result->figures[row->bound]);
-	printf(", ");
-	if (row->bound != LOOKUP) {
-		print_figures("lookup", row->result->figures[LOOKUP]);
-		printf(", ");
-	}
+	print_figures("lookup", row->result->figures[LOOKUP]);
+	print_figures("walk", row->result->figures[WALK]);
+	printf("\"bound\": \"%s\", ", row->bound == LOOKUP ? "lookup" : "walk");
 	printf("\"ratio\": %.3f, \"target\": %.1f, \"reached\": \"%s\", ", ratio(row), row->target,
 	       verdict(row));
 	printf("\"scaling_apart\": %.3f, \"scaling_together\": %.3f, \"scales\": \"%s\"}",
