@@ -144,12 +144,12 @@ static void shuffle(uint32_t *order, uint64_t pages)
 {
 	uint64_t state = 1;
 
-	for (uint64_t i = pages - 1; i > 0; i--) {
-		uint32_t other, saved = order[i];
+	for (uint64_t left = pages; left > 1; left--) {
+		uint32_t other, saved = order[left - 1];
 
 		state = state * 6364136223846793005u + 1442695040888963407u;
-		other = (uint32_t)((state >> 33) % (i + 1));
-		order[i] = order[other];
+		other = (uint32_t)((state >> 33) % left);
+		order[left - 1] = order[other];
 		order[other] = saved;
 	}
 }
