@@ -7,6 +7,7 @@
  *  - it does not wait for those that begin later, of the crowd neither;
  *  - the flight that lands kicks, so that CMD_SYNC goes on;
  *  - all of that after a long time without a command, when flights take no barrier;
+ *  - what transactions get then, by ways that are short, is what they got before;
  *  - after CMD_SYNC no thread gets, or is on its way with, what was invalidated before it;
  *  - more threads than there are lanes are as good;
  *  - a thread that ends leaves its lane to the next;
@@ -17,6 +18,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <string.h>
 
 #define VA 0x1000ull
 
@@ -118,6 +120,25 @@ static void sync_ignores_the_young(void **state)
 		assert_int_equal(step(f, 10), 0);
 		end(f, &young);
 		assert_int_equal(step(f, 10), 1);
+	}
+}
+
+/* One that another thread completes is not its own thread's, whose next one stands for itself. */
+static void sync_tells_flights_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct weir_model_translation detached, own;
+
+	map_one(f);
+	for (unsigned int i = 0; i < 2; i++) {
+		detached = begin(f, WEIR_MODEL_TXN_DETACHED);
+		own = begin(f, 0);
+		end(f, &detached);
+		queue_command(f, sync_command(), 0);
+		assert_int_equal(step(f, 10), 0);
+		end(f, &own);
+		assert_int_equal(step(f, 10), 1);
+		fly_often(f);
 	}
 }
 
@@ -342,12 +363,132 @@ static void several_are_the_first(void **state)
 	}
 }
 
+/* ---- Short ways -------------------------------------------------------------------------- */
+
+/* The nth: direction, kind, privilege; attributes, of which stage 1 keeps hints; page; stream. */
+#define KINDS (16 * 3 * 7 * 6)
+#define UNDER (VA | 1ull << 40) /* a table that refuses writes */
+
+static struct weir_model_txn nth(unsigned int n)
+{
+	static const uint16_t attributes[] = { WEIR_MODEL_ATTR_PCIE, 0x0d5, 0x004 };
+	static const uint64_t pages[] = {
+		VA, 2 * VA, 3 * VA, 4 * VA, 5 * VA, VA | 1ull << 50, UNDER
+	};
+
+	return (struct weir_model_txn){
+		.flags = n % 16,
+		.attributes = attributes[n / 16 % 3],
+		.addr = pages[n / 48 % 7] + 8 * (n % 16),
+		.stream = STREAM + n / 336,
+		.len = 4,
+	};
+}
+
+/* Pages for all, for privilege, to read, not to fetch from; streams with overrides. */
+static void put_streams(struct fixture *f)
+{
+	static const uint64_t pages[] = { PAGE, PAGE & ~WEIR_VMSA_AP_UNPRIV,
+					  PAGE | WEIR_VMSA_AP_RDONLY, PAGE | WEIR_VMSA_UXN };
+	const uint64_t incoming =
+		WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_SHCFG, WEIR_SMMU_STE_SHCFG_INCOMING);
+	static const uint64_t overrides[] = {
+		0,
+		WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_PRIVCFG, WEIR_SMMU_STE_PRIVCFG_UNPRIV),
+		WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_PRIVCFG, WEIR_SMMU_STE_PRIVCFG_PRIV),
+		WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_INSTCFG, WEIR_SMMU_STE_INSTCFG_DATA),
+		WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_INSTCFG, WEIR_SMMU_STE_INSTCFG_INST),
+		WEIR_SMMU_STE_1_MTCFG | WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_MEMATTR, 0xa),
+	};
+
+	for (uint32_t i = 0; i < WEIR_ARRAY_SIZE(overrides); i++) {
+		uint64_t table = add_stream(f, STREAM + i);
+
+		put(f, cd_of(STREAM + i) + 24, WEIR_VMSA_MAIR_NORMAL_WB);
+		put(f, ste_of(STREAM + i) + 8, overrides[i] | incoming);
+		map(f, table, UNDER, PAGE | PAGES);
+		*at(f, table + 8 * (UNDER >> 39)) |= WEIR_VMSA_APTABLE_RDONLY;
+		for (unsigned int page = 0; page < WEIR_ARRAY_SIZE(pages); page++)
+			map(f, table, VA * (1 + page), pages[page] | (PAGES + VA * page));
+	}
+}
+
+struct answer {
+	uint64_t result, addr, attributes, record[WEIR_SMMU_EVT_WORDS];
+};
+
+static struct answer ask(struct fixture *f, unsigned int n)
+{
+	struct weir_model_translation out = { 0 };
+	struct answer answer = { 0 };
+
+	answer.result = dma_as(f, nth(n), &out);
+	if (answer.result == WEIR_MODEL_OK) {
+		answer.addr = out.addr;
+		answer.attributes = out.attributes;
+	}
+	pop_event(f, answer.record);
+	expect_no_event(f);
+	return answer;
+}
+
+static void short_ways_lead_to_the_same(void **state)
+{
+	/* A translation cache for all of it, one that is full, none. */
+	static const unsigned int entries[] = { 256, 3, WEIR_MODEL_SMMUV3_NO_TLB };
+	static struct answer before[KINDS];
+	struct fixture *f = *state;
+	struct answer after;
+
+	full_config(&f->config);
+	for (unsigned int i = 0; i < WEIR_ARRAY_SIZE(entries); i++) {
+		f->config.tlb_entries = entries[i];
+		memset(f->ram, 0, RAM_SIZE);
+		f->next_table = TABLES;
+		recreate(f);
+		put_streams(f);
+		for (unsigned int n = 0; n < KINDS; n++)
+			before[n] = ask(f, n);
+		/* A page of the first stream, and none. */
+		assert_int_equal(before[0].result, WEIR_MODEL_OK);
+		assert_int_equal(before[4 * 48].result, WEIR_MODEL_BLOCKED);
+		fly_often(f);
+		for (unsigned int n = 0; n < KINDS; n++) {
+			after = ask(f, n);
+			assert_memory_equal(&after, &before[n], sizeof(after));
+		}
+	}
+}
+
+/* A stream's configuration changed while it was silent, and others made barriers superfluous. */
+static void short_ways_know_of_changes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t other, pa;
+
+	f->config.tlb_entries = WEIR_MODEL_SMMUV3_NO_TLB;
+	recreate(f);
+	put_streams(f);
+	fly_often(f);
+	assert_int_equal(dma(f, STREAM + 1, VA, false, &pa), WEIR_MODEL_OK);
+	assert_int_equal(pa, PAGES);
+	other = new_table(f);
+	map(f, other, VA, PAGE | (PAGES + VA));
+	put(f, cd_of(STREAM + 1) + 8, other);
+	command(f, for_stream(WEIR_SMMU_CMD_CFGI_CD, STREAM + 1), WEIR_SMMU_CMD_1_LEAF);
+	command(f, sync_command(), 0);
+	fly_often(f);
+	assert_int_equal(dma(f, STREAM + 1, VA, false, &pa), WEIR_MODEL_OK);
+	assert_int_equal(pa, PAGES + VA);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(sync_waits),
 		TEST(sync_waits_for_the_outermost),
 		TEST(sync_ignores_the_young),
+		TEST(sync_tells_flights_apart),
 		TEST(sync_is_withdrawn),
 		TEST(nothing_stale_with_barriers),
 		TEST(nothing_stale_without_barriers),
@@ -355,6 +496,8 @@ int main(void)
 		TEST(more_threads_than_lanes),
 		TEST(another_thread_completes),
 		TEST(several_are_the_first),
+		TEST(short_ways_lead_to_the_same),
+		TEST(short_ways_know_of_changes),
 	};
 
 	return cmocka_run_group_tests_name("SMMUv3 flights", tests, NULL, NULL);

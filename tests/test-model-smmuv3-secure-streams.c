@@ -10,7 +10,8 @@
  *  - SIF refuses Non-secure instruction fetches: silently while disabled, recorded while stage 1 is
  *    bypassed, by CD.ARS else;
  *  - NSSTALLD takes stalls from the Non-secure interface; a stall is resumed by its own state;
- *  - ATS is refused to Secure streams, on their queue.
+ *  - ATS is refused to Secure streams, on their queue;
+ *  - no SubstreamID, however large, leads a Non-secure transaction to a Secure stream's context.
  */
 
 #include <string.h>
@@ -424,6 +425,33 @@ static void no_ats(void **state)
 	expect_no_event(f);
 }
 
+/* ---- Substreams ------------------------------------------------------------------------- */
+
+static void substreams_of_their_own(void **state)
+{
+	struct fixture *f = *state;
+	struct weir_model_txn txn = { .stream = STREAM, .addr = VA };
+	struct weir_model_translation out = { 0 };
+	uint64_t cds = new_table(f), record[4];
+
+	map(f, s_add_stream(f, STREAM), VA, PAGES | PAGE);
+	put_words(f, cds + 5 * WEIR_SMMU_CD_SIZE, at(f, s_cd_of(STREAM)));
+	put(f, s_ste_of(STREAM),
+	    WEIR_SMMU_STE_0_V | WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_CONFIG, WEIR_SMMU_STE_CONFIG_S1) |
+		    WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_S1CDMAX, 3) | cds);
+	for (unsigned int bit = 3; bit < 32; bit++) {
+		txn.flags = WEIR_MODEL_TXN_SUBSTREAM | WEIR_MODEL_TXN_SECURE;
+		txn.substream = 5;
+		assert_int_equal(dma_as(f, txn, &out), WEIR_MODEL_OK);
+		txn.flags = WEIR_MODEL_TXN_SUBSTREAM;
+		txn.substream |= 1u << bit;
+		assert_int_equal(dma_as(f, txn, &out), WEIR_MODEL_BLOCKED);
+		assert_true(pop_event(f, record));
+		assert_int_equal(WEIR_SMMU_FIELD_GET(WEIR_SMMU_EVT_0_TYPE, record[0]),
+				 WEIR_SMMU_EVT_C_BAD_STE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,7 +460,7 @@ int main(void)
 		TEST_SECURE(el3),     TEST_SECURE(bad_stes),
 		TEST_SECURE(fetches), TEST_SECURE(fetches_by_the_way),
 		TEST_SECURE(stalls),  TEST_SECURE(no_stalls_for_the_other),
-		TEST_SECURE(no_ats),
+		TEST_SECURE(no_ats),  TEST_SECURE(substreams_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

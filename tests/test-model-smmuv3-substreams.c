@@ -6,6 +6,7 @@
  *    one that is out of range, or that has nowhere to go, is C_BAD_SUBSTREAMID;
  *  - S1DSS: what becomes of transactions without one, and of substream 0;
  *  - tables are aligned as S1Fmt says; addresses that are too large, or lead nowhere;
+ *  - a number that is no SubstreamID never gets what is kept for one;
  *  - translations of substreams are apart; CMD_CFGI_CD takes out one CD and no other, and its Leaf
  *    form leaves an L1CD.
  */
@@ -344,6 +345,27 @@ static void cfgi_cd(struct fixture *f, uint32_t ssid, bool leaf)
 		   leaf ? WEIR_SMMU_CMD_1_LEAF : 0);
 }
 
+/* 6.3.2: of more bits than there are, beside one whose answer is at hand. */
+static void larger_than_can_be(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t cds, pa, record[4];
+
+	set_up_full(f, WEIR_MODEL_SMMUV3_CACHES_NORMAL);
+	cds = new_table(f);
+	put_substream(f, cds + 5 * 64, 5);
+	put_stream(f, cds, 0, 3, WEIR_SMMU_STE_S1DSS_TERMINATE);
+	for (unsigned int i = 3 * 2; i < 32 * 2; i++) {
+		uint32_t more = (i % 2 ? ~(uint32_t)0 : 1u) << i / 2;
+
+		expect_substream(f, 5, 5);
+		assert_int_equal(dma_of(f, 5 | more, VA + 0x10, &pa), WEIR_MODEL_BLOCKED);
+		assert_true(pop_event(f, record));
+		assert_int_equal(WEIR_SMMU_FIELD_GET(WEIR_SMMU_EVT_0_TYPE, record[0]),
+				 BAD_SUBSTREAM);
+	}
+}
+
 /* Four substreams, each with its own translations of one address. */
 static uint64_t four_substreams(struct fixture *f, unsigned int dss)
 {
@@ -480,6 +502,7 @@ int main(void)
 		TEST(bad_substream_without_one),
 		TEST(substreams_with_nowhere_to_go),
 		TEST(no_substreams_at_all),
+		TEST(larger_than_can_be),
 		TEST(one_cd_at_a_time),
 		TEST(cds_go_with_their_ste),
 		TEST(cd_of_no_substream),

@@ -155,7 +155,8 @@ static uintptr_t begin_uncommon(struct smmu_flights *flights, struct smmu_lane *
 	return (uintptr_t)lane | SMMU_FLIGHT_UNCOMMON;
 }
 
-bool weir_model_smmu_end_uncommon(struct smmu_flights *flights, uintptr_t flight)
+/* True: as smmu_end_common(). */
+static bool end_uncommon(struct smmu_flights *flights, uintptr_t flight)
 {
 	struct smmu_lane *lane = smmu_flight_lane(flight);
 
@@ -227,7 +228,7 @@ uintptr_t weir_model_smmu_begin(struct weir_model_smmuv3 *smmu, bool detached, u
 		return begin_uncommon(flights, lane, epoch);
 	if (!(*epoch & SMMU_EPOCH_FENCED))
 		return (uintptr_t)lane;
-	smmu_give_up(lane);
+	weir_model_smmu_end(smmu, (uintptr_t)lane);
 	return begin_uncommon(flights, lane, epoch);
 }
 
@@ -246,7 +247,7 @@ void weir_model_smmu_end(struct weir_model_smmuv3 *smmu, uintptr_t flight)
 {
 	struct smmu_flights *flights = &smmu->flights;
 
-	if (flight & SMMU_FLIGHT_UNCOMMON ? weir_model_smmu_end_uncommon(flights, flight) :
+	if (flight & SMMU_FLIGHT_UNCOMMON ? end_uncommon(flights, flight) :
 					    smmu_end_common(flights, smmu_flight_lane(flight)))
 		weir_model_smmu_kick_landed(smmu);
 }

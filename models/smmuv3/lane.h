@@ -138,9 +138,6 @@ struct smmu_sync {
  */
 #define SMMU_FLIGHT_UNCOMMON ((uintptr_t)1)
 
-/* lane.c. True: as smmu_end_common(). */
-bool weir_model_smmu_end_uncommon(struct smmu_flights *flights, uintptr_t flight);
-
 static inline struct smmu_lane *smmu_flight_lane(uintptr_t flight)
 {
 	return (struct smmu_lane *)(flight & ~SMMU_FLIGHT_UNCOMMON);
@@ -161,8 +158,8 @@ static inline struct smmu_lane *smmu_own_lane(const struct smmu_flights *flights
 
 /*
  * Takes a lane without a barrier. False: there is a flight up. Otherwise *epoch counts for what the
- * flight finds, unless it is FENCED: then this was no begin; give it up, and let
- * weir_model_smmu_begin() do it.
+ * flight finds, unless it is FENCED: then this was no begin; weir_model_smmu_end() takes it back,
+ * for CMD_SYNC may wait for it already, and weir_model_smmu_begin() does it.
  */
 static inline bool smmu_begin_common(const struct smmu_flights *flights, struct smmu_lane *lane,
 				     uint64_t *epoch)
@@ -177,12 +174,6 @@ static inline bool smmu_begin_common(const struct smmu_flights *flights, struct 
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	*epoch = __atomic_load_n(&flights->epoch, __ATOMIC_ACQUIRE);
 	return true;
-}
-
-/* Before the flight has looked at anything. */
-static inline void smmu_give_up(struct smmu_lane *lane)
-{
-	__atomic_store_n(&lane->busy, 0, __ATOMIC_RELAXED);
 }
 
 /* A flight that began so lands so. True: the caller has to kick (weir_model_smmu_kick_landed()). */

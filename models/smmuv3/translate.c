@@ -21,12 +21,15 @@ _Static_assert(offsetof(struct weir_model_txn, substream) ==
 	       "read as one word");
 _Static_assert(sizeof(struct smmu_front_entry) == 1u << ENTRY_SHIFT, "for offsets");
 
-/* All flags are in the key: DETACHED among them, which is never kept. */
+/*
+ * All flags are in the key: DETACHED among them, which is never kept. Exclusive-or: a SubstreamID
+ * that is too large never gives the key of one that is kept, while attributes are the same.
+ */
 static inline void front_key(const struct weir_model_txn *txn, uint64_t *key)
 {
 	memcpy(&key[1], &txn->stream, sizeof(key[1]));
 	key[0] = (txn->addr & PAGE) | txn->flags;
-	key[1] |= (uint64_t)txn->attributes << KEY_ATTRIBUTES_SHIFT;
+	key[1] ^= (uint64_t)txn->attributes << KEY_ATTRIBUTES_SHIFT;
 }
 
 static inline struct smmu_front_entry *
@@ -101,15 +104,20 @@ static inline bool front_find(struct smmu_lane *lane, uint64_t epoch,
 #define CONTEXT_VALID WEIR_BIT(63)
 #define CONTEXT_SUBSTREAM WEIR_BIT(62)
 #define CONTEXT_SECURE WEIR_BIT(61)
+/* 6.3.2: no SubstreamID. One that is larger still would be in the place of what is above. */
+#define CONTEXT_NO_SSID (1u << 20)
 
 static uint64_t context_key(const struct smmu_access *access)
 {
-	uint64_t substream = access->flags & WEIR_MODEL_TXN_SUBSTREAM ?
-				     (uint64_t)access->ssid << 32 | CONTEXT_SUBSTREAM :
-				     0;
+	uint64_t key = CONTEXT_VALID | access->sid;
 
-	return CONTEXT_VALID | (smmu_is_secure(access->bank) ? CONTEXT_SECURE : 0) | substream |
-	       access->sid;
+	if (smmu_is_secure(access->bank))
+		key |= CONTEXT_SECURE;
+	if (access->flags & WEIR_MODEL_TXN_SUBSTREAM)
+		key |= CONTEXT_SUBSTREAM |
+		       (uint64_t)(access->ssid < CONTEXT_NO_SSID ? access->ssid : CONTEXT_NO_SSID)
+			       << 32;
+	return key;
 }
 
 /* 5.2 S1DSS, 7.3.7, 7.3.9: which CD, if any. False: a fault. */
@@ -490,7 +498,7 @@ translate_miss(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
 	uint64_t epoch = __atomic_load_n(&smmu->flights.epoch, __ATOMIC_ACQUIRE);
 
 	if (WEIR_UNLIKELY((epoch & SMMU_EPOCH_FENCED) || (txn->flags & WEIR_MODEL_TXN_DETACHED))) {
-		smmu_give_up(lane);
+		weir_model_smmu_end(smmu, (uintptr_t)lane);
 		return translate_uncommon(smmu, txn, out);
 	}
 	if ((txn->flags & ~ORDINARY_FLAGS) || !walk_past_tlb(smmu, lane, epoch, txn, out))
