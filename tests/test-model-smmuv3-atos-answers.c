@@ -84,7 +84,8 @@ static void nested_answers(void **state)
 	map(f, table, VA, IPA | PAGE | ATTR(2));
 	forget(f);
 	expect(f, VA | S1 | R, par(IPA, 12, 0x44, 2));
-	expect(f, VA | BOTH | R, par(PAGES, 12, 0xff, 0));
+	/* But stage 1's Non-cacheable is outer shareable (13.1.1), and stays so. */
+	expect(f, VA | BOTH | R, par(PAGES, 12, 0xff, 2));
 }
 
 /* ---- Permissions ------------------------------------------------------------------------ */

@@ -542,6 +542,36 @@ static void split_stage_overrides(void **state)
 	assert_int_equal(access_translated(f, STREAM, IPA, ASK_X, &pa), WEIR_MODEL_OK);
 }
 
+/* 13.1.4, table 13.5: what replaces the attributes of other transactions does not apply. */
+static void split_stage_attributes(void **state)
+{
+	struct fixture *f = *state;
+	struct weir_model_txn txn = {
+		.stream = STREAM,
+		.addr = IPA,
+		.flags = WEIR_MODEL_TXN_TRANSLATED,
+	};
+	struct weir_model_translation out = { 0 };
+	uint64_t s2;
+
+	set_field(&f->config.idr[1], WEIR_SMMU_IDR1_ATTR_TYPES_OVR, 1);
+	recreate(f);
+	add_nested(f, WEIR_SMMU_STE_EATS_SPLIT, WEIR_SMMU_STE_2_S2R, &s2);
+	map_at(f, s2, 1, 12, IPA, 3, PAGES | S2_RW);
+	/* Device-nGnRE, non-shareable. */
+	put(f, ste_of(STREAM) + 8,
+	    WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_EATS, WEIR_SMMU_STE_EATS_SPLIT) |
+		    WEIR_SMMU_STE_1_MTCFG | WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_MEMATTR, 1));
+	check_translated(f);
+	assert_int_equal(dma_as(f, txn, &out), WEIR_MODEL_OK);
+	assert_int_equal(out.attributes, WEIR_MODEL_ATTR_PCIE);
+	/* Stage 2's is combined with what came in: non-cacheable. */
+	map_at(f, s2, 1, 12, IPA, 3, PAGES | (S2_RW & ~(0xfull << 2)) | 5ull << 2);
+	invalidate_all(f);
+	assert_int_equal(dma_as(f, txn, &out), WEIR_MODEL_OK);
+	assert_int_equal(out.attributes & WEIR_MODEL_ATTR_MEMORY, 0x44);
+}
+
 /* 3.9.1.2: without a permission of stage 1, stage 2 is not asked; nothing of it is dirtied. */
 static void stage1_refuses_first(void **state)
 {
@@ -562,6 +592,18 @@ static void stage1_refuses_first(void **state)
 	map(f, s1, VA + 0x2000, IPA | PAGE);
 	expect_grant(f, VA + 0x2000, ASK_W, PAGES, 12, ATS_R | ATS_W);
 	assert_int_equal(*at(f, leaf), PAGES | clean | WEIR_VMSA_AF | 2ull << 6);
+	/* 13.7.1: where all reads are fetches, to read alone is nothing. */
+	put(f, ste_of(STREAM) + 8,
+	    ste1(WEIR_SMMU_STE_EATS_FULL) |
+		    WEIR_SMMU_FIELD(WEIR_SMMU_STE_1_INSTCFG, WEIR_SMMU_STE_INSTCFG_INST));
+	put(f, leaf, PAGES | clean);
+	map(f, s1, VA + 0x3000, IPA | PAGE | WEIR_VMSA_AP_RDONLY | WEIR_VMSA_UXN);
+	invalidate_all(f);
+	expect_nothing(f, VA + 0x3000, 0);
+	assert_int_equal(*at(f, leaf), PAGES | clean);
+	map(f, s1, VA + 0x4000, IPA | PAGE | WEIR_VMSA_AP_RDONLY);
+	expect_grant(f, VA + 0x4000, 0, PAGES, 12, ATS_R);
+	assert_int_equal(*at(f, leaf), PAGES | clean | WEIR_VMSA_AF);
 }
 
 int main(void)
@@ -582,6 +624,7 @@ int main(void)
 		ATS(full_ats_goes_through_both),
 		ATS(split_stage),
 		ATS(split_stage_overrides),
+		ATS(split_stage_attributes),
 		ATS(stage1_refuses_first),
 	};
 

@@ -42,12 +42,18 @@ static struct level level_of(unsigned int nibble)
 	return level;
 }
 
+static bool is_uncached(struct type type)
+{
+	return type.device || (!type.outer.cached && !type.inner.cached);
+}
+
 static struct type type_of(unsigned int mair, unsigned int sh)
 {
 	struct type type = { .sh = sh };
 
 	if (mair < 16) {
 		type.device = 4 - (int)(mair / 4);
+		type.sh = WEIR_VMSA_SH_OSH;
 		return type;
 	}
 	/* 5.4: "Normal-iWT transient, RW = 11". */
@@ -55,6 +61,9 @@ static struct type type_of(unsigned int mair, unsigned int sh)
 		mair += 3;
 	type.outer = level_of(mair / 16);
 	type.inner = level_of(mair % 16);
+	/* 13.1.1: it stays so where it becomes cached. */
+	if (is_uncached(type))
+		type.sh = WEIR_VMSA_SH_OSH;
 	return type;
 }
 
@@ -79,7 +88,7 @@ static uint32_t out_of(struct type type)
 		memory = nibble_of(type.outer) * 16 + nibble_of(type.inner);
 	if (sh == 1)
 		sh = 0;
-	if (type.device || (!type.outer.cached && !type.inner.cached))
+	if (is_uncached(type))
 		sh = WEIR_VMSA_SH_OSH;
 	return WEIR_MODEL_ATTR_NS | sh << 8 | memory;
 }

@@ -226,7 +226,11 @@ static enum weir_model_result pass(const struct smmu_access *access,
 	return WEIR_MODEL_OK;
 }
 
-/* 13.6.3: the address is an IPA. The overrides apply before stage 2 checks (13.7). */
+/*
+ * 13.6.3: the address is an IPA. The overrides of permissions apply before stage 2 checks (13.7);
+ * those of memory types and Shareability do not apply (13.1.4), nor, of both choices, do those of
+ * hints.
+ */
 static enum weir_model_result second_stage(struct smmu_access *access, const struct smmu_ste *ste,
 					   struct weir_model_translation *out)
 {
@@ -236,6 +240,9 @@ static enum weir_model_result second_stage(struct smmu_access *access, const str
 		.ste = *ste,
 	};
 
+	context.ste.mtcfg = context.ste.replaces = false;
+	context.ste.alloccfg = 0;
+	context.ste.shcfg = WEIR_SMMU_STE_SHCFG_INCOMING;
 	weir_model_smmu_override_flags(access, ste);
 	return weir_model_smmu_go_through(access, &context, out);
 }

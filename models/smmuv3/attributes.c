@@ -55,18 +55,27 @@ static unsigned int encode_level(const struct level *level)
 	       (level->transient && level->allocate ? 0u : 8u) | level->allocate;
 }
 
+/* 13.1.1, 13.1.4: what is not cached at all is outer shareable, whatever becomes of it later. */
+static void settle_sh(struct attributes *attributes)
+{
+	if (attributes->device ||
+	    (attributes->outer.policy == POLICY_NC && attributes->inner.policy == POLICY_NC))
+		attributes->sh = WEIR_VMSA_SH_OSH;
+}
+
 /* Reserved encodings: as 5.4 has it for MAIR. */
 static struct attributes decode(uint8_t memory, unsigned int sh)
 {
 	struct attributes attributes = { .sh = (uint8_t)sh };
 
-	if (!(memory & 0xf0)) {
+	if (memory & 0xf0) {
+		attributes.outer = decode_level(memory >> 4);
+		attributes.inner = decode_level(memory & 0x0f ? memory & 0x0f : 3);
+	} else {
 		attributes.device = true;
 		attributes.device_type = memory >> 2 & 3;
-		return attributes;
 	}
-	attributes.outer = decode_level(memory >> 4);
-	attributes.inner = decode_level(memory & 0x0f ? memory & 0x0f : 3);
+	settle_sh(&attributes);
 	return attributes;
 }
 
@@ -129,6 +138,7 @@ static void replace(struct attributes *attributes, const struct overrides *overr
 	}
 	if (overrides->shcfg != WEIR_SMMU_STE_SHCFG_INCOMING)
 		attributes->sh = overrides->shcfg;
+	settle_sh(attributes);
 }
 
 static struct attributes incoming(const struct smmu_access *access)

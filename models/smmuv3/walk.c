@@ -35,11 +35,6 @@ static inline bool is_permitted(const struct smmu_access *access,
 
 /* ---- The IOTLB -------------------------------------------------------------------------- */
 
-static inline bool has_tlb(const struct smmu_access *access)
-{
-	return access->smmu->tlb.words;
-}
-
 /* AGAIN: it has none that will do. A clean page is walked to for a write, and becomes dirty. */
 static enum smmu_walked look_up(const struct smmu_access *access, const struct smmu_tag *tag,
 				unsigned int granule, uint64_t addr, struct smmu_translation *out,
@@ -152,7 +147,7 @@ static bool walk_quick(const struct smmu_access *access, const struct smmu_conte
 
 /*
  * 3.9.1.2: of an address that stage 1 permits nothing of, an ATS request asks stage 2 nothing. What
- * may be executed alone is nothing, unless all reads are fetches (13.7.1).
+ * may be executed alone is nothing; where all reads are fetches, what may not is (13.7.1).
  */
 static bool is_pointless(const struct smmu_access *access, const struct smmu_ste *ste,
 			 uint8_t rights)
@@ -160,7 +155,7 @@ static bool is_pointless(const struct smmu_access *access, const struct smmu_ste
 	uint8_t any = SMMU_UNPRIV_R | SMMU_UNPRIV_W;
 
 	if (ste->instcfg == WEIR_SMMU_STE_INSTCFG_INST)
-		any |= SMMU_UNPRIV_X;
+		any = SMMU_UNPRIV_X | SMMU_UNPRIV_W;
 	if (access->flags & WEIR_MODEL_TXN_PRIVILEGED)
 		rights >>= WEIR_SMMU_FIELD_SHIFT(SMMU_PRIV_R);
 	return (access->flags & WEIR_MODEL_TXN_ATS_REQUEST) && !(rights & any);
@@ -221,7 +216,7 @@ static enum smmu_walked walk_stage1(const struct smmu_walk *walk, const struct s
 		return SMMU_WALKED;
 	/* What may be kept of a page does not depend on who may use it. */
 	if (walk->hoard && !context->stage2 && leaf->desired == leaf->descriptor &&
-	    has_tlb(walk->access))
+	    smmu_has_tlb(walk->access))
 		weir_model_smmu_tlb_insert(walk->access, &stage->tag, addr, out);
 	refuse(walk->access, addr, out, walk->fault);
 	return SMMU_WALK_FAULT;
@@ -426,7 +421,7 @@ bool weir_model_smmu_translate_address(const struct smmu_access *access,
 		/* 3.4: of the stage that is bypassed. */
 		return out_of_range(fault, WEIR_SMMU_EVT_F_ADDR_SIZE);
 	}
-	if (has_tlb(access))
+	if (smmu_has_tlb(access))
 		return look_up_or_walk(access, context, tables, addr, out, fault);
 	return walk(access, context, tables, addr, out, fault);
 }
@@ -484,7 +479,7 @@ bool weir_model_smmu_walk_through(const struct smmu_access *access,
 	const struct smmu_tables *half = &context->cd.half[access->va >> 55 & 1];
 	bool done;
 
-	if (!context->stage1 || has_tlb(access) || !half->through ||
+	if (!context->stage1 || smmu_has_tlb(access) || !half->through ||
 	    (access->va & half->outside) != half->sign ||
 	    (uint8_t)access->attributes != (uint8_t)WEIR_MODEL_ATTR_PCIE)
 		return false;

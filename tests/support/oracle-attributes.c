@@ -99,6 +99,9 @@ void oracle_override(struct oracle *o, bool mtcfg, unsigned int memattr, unsigne
 		make_consistent(a);
 		return;
 	}
+	/* 13.1.4: it comes in Outer shareable then, whatever is said with it. */
+	if (!was_cacheable)
+		a->sh = 2;
 	if (mtcfg)
 		decode_memattr(memattr, a);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -115,11 +118,8 @@ void oracle_override(struct oracle *o, bool mtcfg, unsigned int memattr, unsigne
 	/* 5.2 ALLOCCFG: CONSTRAINED UNPREDICTABLE without MTCFG. */
 	if (!mtcfg && alloccfg & 8)
 		o->attributes_unsure = true;
-	/* Whether a type that has no shareability brings one to a type that has: open. */
 	if (shcfg != 1)
 		a->sh = shcfg;
-	else if (mtcfg && !was_cacheable && a->sh != 2)
-		o->attributes_unsure = true;
 	make_consistent(a);
 }
 
@@ -167,7 +167,6 @@ static void combine_device(struct oracle_attributes *a, unsigned int type)
 static void force(struct oracle *o, unsigned int memattr)
 {
 	struct oracle_attributes *a = &o->attributes;
-	bool uncached = !cacheable(a, 0) && !cacheable(a, 1);
 
 	if (memattr == 4 || memattr & 8) /* reserved */
 		o->attributes_unsure = true;
@@ -184,9 +183,6 @@ static void force(struct oracle *o, unsigned int memattr)
 			}
 			a->cache[i] = CACHE_WB;
 		}
-		/* Which shareability a Device or Non-cacheable type brings is not said. */
-		if (uncached)
-			o->attributes_unsure = true;
 		a->device = false;
 		break;
 	case 7:

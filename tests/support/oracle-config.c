@@ -15,7 +15,7 @@ unsigned int oracle_granule(bool second, unsigned int tg)
 	return second ? tg1[tg] : tg0[tg];
 }
 
-bool oracle_granule_supported(const struct oracle *o, unsigned int granule)
+static bool oracle_granule_supported(const struct oracle *o, unsigned int granule)
 {
 	if (granule == 12)
 		return oracle_idr(o, 5, 4);

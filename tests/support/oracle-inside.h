@@ -155,12 +155,13 @@ static inline bool oracle_chooses(struct oracle *o, uint32_t choice)
 bool oracle_load(struct oracle *o, uint64_t addr, uint64_t *value);
 bool oracle_load_descriptor(struct oracle *o, uint64_t addr, bool stage2, uint64_t *value);
 void oracle_updates(struct oracle *o, uint64_t addr, bool stage2, uint64_t must, uint64_t may);
+/* The updates from `first` on: hardware may make them, or not. */
+void oracle_may_be(struct oracle *o, unsigned int first);
 
 /* oracle-config.c: false: `fault` says why, type 0 for an end without a record. */
 bool oracle_find_ste(struct oracle *o, struct oracle_fault *fault);
 bool oracle_find_cd(struct oracle *o, uint32_t index, struct oracle_fault *fault);
 unsigned int oracle_granule(bool second, unsigned int tg); /* log2; 0: reserved */
-bool oracle_granule_supported(const struct oracle *o, unsigned int granule);
 unsigned int oracle_output_bits(const struct oracle *o, unsigned int ps);
 int oracle_s2_start(const struct oracle *o, const struct oracle_ste *ste);
 

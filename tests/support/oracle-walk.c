@@ -473,6 +473,7 @@ static bool request_update(struct oracle *o, const struct oracle_table *t,
 {
 	uint64_t af = o->cd.ha && !(leaf->descriptor & AF) ? AF : 0;
 	uint64_t dirty = clean && o->write ? AP2 : 0, must = 0, pa;
+	unsigned int under;
 
 	if (granted)
 		must = af | (granted & WEIR_MODEL_ATS_WRITE ? dirty : 0);
@@ -481,7 +482,10 @@ static bool request_update(struct oracle *o, const struct oracle_table *t,
 		update(o, t, leaf, must, 0);
 		return true;
 	}
+	under = o->out->nr_updates;
 	if (oracle_stage2(o, leaf->ipa, FOR_TABLE_WRITE, &pa, fault)) {
+		if (!must) /* then nothing need be written there */
+			oracle_may_be(o, under);
 		update(o, t, leaf, must, 0);
 		return true;
 	}

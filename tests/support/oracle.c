@@ -43,13 +43,18 @@ void oracle_updates(struct oracle *o, uint64_t addr, bool stage2, uint64_t must,
 	o->out->updates[o->out->nr_updates++] = (struct oracle_update){ addr, must, may };
 }
 
-/* Stage 1's flags after a fault at stage 2: may be set, or not (13.4.4). */
-static void uncommit(struct oracle *o)
+void oracle_may_be(struct oracle *o, unsigned int first)
 {
-	for (unsigned int i = o->committed; i < o->out->nr_updates; i++) {
+	for (unsigned int i = first; i < o->out->nr_updates; i++) {
 		o->out->updates[i].may |= o->out->updates[i].must;
 		o->out->updates[i].must = 0;
 	}
+}
+
+/* Stage 1's flags after a fault at stage 2: may be set, or not (13.4.4). */
+static void uncommit(struct oracle *o)
+{
+	oracle_may_be(o, o->committed);
 }
 
 /* ---- Event records (7.3) -------------------------------------------------------------- */
@@ -466,7 +471,8 @@ static void translated(struct oracle *o)
 		return;
 	}
 	override_permissions(o, o->ste.privcfg, o->ste.instcfg);
-	o->attributes_unsure = true;
+	/* Table 13.5: MTCFG and SHCFG are Ignored; ALLOCCFG may do what it does without MTCFG. */
+	oracle_override(o, false, 0, o->ste.alloccfg, 1);
 	if (!translate(o, false, &addr, &fault))
 		end_fault(o, &fault);
 	else
