@@ -12,8 +12,8 @@
  *  - CMD_STALL_TERM ends those of a stream, clearing SMMUEN ends all; CMD_SYNC waits for none;
  *  - a stall that cannot be recorded is no overflow: it is retried when the queue is writable, and
  *    recorded as it faults then, or not at all if it does not (7.2.1, 7.4);
- *  - transactions that want what a recorded one wants are not recorded, and are retried with it
- *    (3.12.2.1);
+ *  - transactions that want what a recorded one wants, and fault as it did, are not recorded, and
+ *    are retried with it (3.12.2.1);
  *  - at most IDR5.STALL_MAX stall, what comes then is terminated and recorded with Stall == 0; so
  *    are those of a client that cannot wait, and with forced stalls they are recorded and
  *    withdrawn;
@@ -515,6 +515,28 @@ static void duplicates_are_suppressed(void **state)
 	expect_stall(f, STREAM, VA + 0x80);
 }
 
+/* The page, but not for the same reason: who serves the first cannot mend the second. */
+static void other_faults_are_recorded(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t table = add_with(f, STREAM, ARS_STALL), record[4];
+	uint16_t first, second, third;
+
+	first = expect_stall(f, STREAM, VA);
+	map(f, table, VA, PAGES | (PAGE & ~WEIR_VMSA_AP_UNPRIV));
+	assert_int_equal(try_stream(f, STREAM, VA, false, &second), WEIR_MODEL_STALLED);
+	assert_true(pop_event(f, record));
+	assert_int_equal(record[0], EVENT0(WEIR_SMMU_EVT_F_PERMISSION, STREAM));
+	assert_int_equal(record[1], READ | CLASS_IN | STALL | second);
+	assert_int_equal(try_stream(f, STREAM, VA + 8, false, &third), WEIR_MODEL_STALLED);
+	expect_no_event(f);
+	/* Each speaks for its own. */
+	resume(f, STREAM, first, WEIR_SMMU_CMD_RESUME_0_RETRY);
+	expect_told(STREAM, first, WEIR_MODEL_OK);
+	resume(f, STREAM, second, WEIR_SMMU_CMD_RESUME_0_RETRY);
+	assert_int_equal(told.count, 2);
+}
+
 /* ---- Clients that cannot wait ---------------------------------------------------------- */
 
 static void terminated_if_nobody_waits(void **state)
@@ -548,9 +570,12 @@ static void withdrawn_if_stalls_are_forced(void **state)
 		expect_blocked(f, VA);
 	while (pop_event(f, record))
 		;
-	expect_blocked(f, VA);
-	assert_true(pop_event(f, record));
-	assert_true(record[1] & STALL);
+	/* Nobody waits for the answer to a record: it speaks for no other transaction. */
+	for (unsigned int i = 0; i < 2; i++) {
+		expect_blocked(f, VA);
+		assert_true(pop_event(f, record));
+		assert_true(record[1] & STALL);
+	}
 }
 
 /* ---- Stage 2 --------------------------------------------------------------------------- */
@@ -785,6 +810,7 @@ int main(void)
 		STALLS(not_lost_in_an_abort),
 		STALLS(unrecorded_ones_end),
 		STALLS(duplicates_are_suppressed),
+		STALLS(other_faults_are_recorded),
 		STALLS(terminated_if_nobody_waits),
 		STALLS(withdrawn_if_stalls_are_forced),
 		STALLS(stage2_stalls),

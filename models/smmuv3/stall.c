@@ -6,7 +6,8 @@
  * A transaction that stalls stays with its client; here it is an entry of a table. An entry is
  *
  *   HELD        its event is in the queue, and software decides;
- *   FOLLOWING   a held one that wants the same page speaks for it: it has no event (3.12.2.1);
+ *   FOLLOWING   a held one that wants the same page, and met the same fault, speaks for it: it has
+ *               no event (3.12.2.1);
  *   UNRECORDED  its event could not be written: it is retried when the queue is writable (7.2.1);
  *   DECIDED     its client is yet to be told what becomes of it;
  *   TOLD        ... is being told.
@@ -44,10 +45,12 @@ struct smmu_stall {
 	struct stall_link link; /* first: in `free`, `stalled` or `decided` */
 	struct smmu_stall *followers, *next_follower;
 	const struct smmu_bank *bank;
-	uint64_t page;
+	uint64_t page, ipa; /* the latter of a fault at stage 2: of which page; else 0 */
 	uint32_t sid, ssid;
 	uint16_t stag;
 	uint16_t flags;
+	uint8_t type, class; /* of the fault */
+	bool stage2;
 	uint8_t state; /* enum stall_state */
 	uint8_t how;   /* enum weir_model_result, of a DECIDED one */
 };
@@ -180,11 +183,18 @@ static enum weir_model_result refuse_to_stall(const struct smmu_access *access,
 	return WEIR_MODEL_BLOCKED;
 }
 
+/* One that stalls for another reason has a record of its own. */
+static bool same_fault(const struct smmu_stall *a, const struct smmu_stall *b)
+{
+	return a->type == b->type && a->stage2 == b->stage2 && a->class == b->class &&
+	       a->ipa == b->ipa;
+}
+
 static bool follows(const struct smmu_stall *entry, const struct smmu_stall *leader)
 {
 	return leader->state == HELD && leader->bank == entry->bank && leader->sid == entry->sid &&
 	       leader->page == entry->page && leader->flags == entry->flags &&
-	       leader->ssid == entry->ssid;
+	       leader->ssid == entry->ssid && same_fault(entry, leader);
 }
 
 /* The latest first: a device that touches a page again does it soon. */
@@ -226,6 +236,10 @@ static void hold(struct smmu_stalls *stalls, const struct smmu_access *access,
 	entry->ssid = access->ssid;
 	entry->page = access->va >> 12;
 	entry->flags = access->flags & SAME_FLAGS;
+	entry->type = fault->type;
+	entry->class = fault->class;
+	entry->stage2 = fault->stage2;
+	entry->ipa = fault->stage2 ? fault->ipa >> 12 : 0;
 	if (can_resume(access->smmu))
 		leader = find_leader(stalls, entry);
 	if (!leader) {
