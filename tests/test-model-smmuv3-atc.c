@@ -7,8 +7,10 @@
  *  - CMD_SYNC waits for every answer, whatever their order, and fails with CERROR_ATC_INV_SYNC if
  *    one timed out, once; late and invented answers end nothing; meanwhile flights land as usual;
  *  - more invalidations than the model keeps wait for room;
- *  - a device with an ATC goes by what it cached until it is told, and no longer: also with
- *    threads, no access arrives in a page after the CMD_SYNC that followed its unmapping.
+ *  - a device with an ATC goes by what it cached until it is told, and no longer; an answer that
+ *    an invalidation overtakes is not cached, and the invalidation ends after its use: also with
+ *    threads, no access arrives in a page after the CMD_SYNC that followed its unmapping;
+ *  - with adversarial caches it shows if software does not wait for the SMMU's TLB first.
  */
 
 #include <pthread.h>
@@ -263,6 +265,43 @@ static void device_caches(void **state)
 	weir_model_atc_destroy(atc);
 }
 
+/* What the device has in the end, of a page that was remapped. */
+static uint64_t remap(struct fixture *f, enum weir_model_smmuv3_caches caches, bool sync)
+{
+	uint64_t table, leaf, value = 0;
+	struct weir_model_atc *atc;
+
+	f->config.caches = caches;
+	recreate(f);
+	step(f, 1);
+	table = add_ats(f, STREAM);
+	atc = add_device(f, WEIR_MODEL_ATC_PROMPT, false);
+	leaf = map(f, table, VA, PAGES | PAGE);
+	assert_int_equal(device_reads(atc, VA, &value), WEIR_MODEL_OK);
+	put(f, leaf, (PAGES + 0x1000) | PAGE);
+	command(f, for_asid(WEIR_SMMU_CMD_TLBI_NH_VA, STREAM + 1), VA);
+	if (sync)
+		command(f, WEIR_SMMU_CMD_SYNC, 0);
+	command(f, for_stream(WEIR_SMMU_CMD_ATC_INV, STREAM), atc_inv(0, VA));
+	assert_int_equal(device_reads(atc, VA, &value), WEIR_MODEL_OK);
+	command(f, WEIR_SMMU_CMD_SYNC, 0);
+	assert_int_equal(device_reads(atc, VA, &value), WEIR_MODEL_OK);
+	weir_model_atc_destroy(atc);
+	return value;
+}
+
+/* 4.5.1: the SMMU's TLB comes first, and is waited for: else the device asks for what was. */
+static void device_asks_again_too_early(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, PAGES, 0x1111);
+	put(f, PAGES + 0x1000, 0x2222);
+	assert_int_equal(remap(f, WEIR_MODEL_SMMUV3_CACHES_NORMAL, true), 0x2222);
+	assert_int_equal(remap(f, WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL, true), 0x2222);
+	assert_int_equal(remap(f, WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL, false), 0x1111);
+}
+
 static void device_has_manners(void **state)
 {
 	struct fixture *f = *state;
@@ -322,6 +361,76 @@ static void device_answers_after_its_accesses(void **state)
 	assert_int_equal(stats_of_device(watched).answered, 1);
 	assert_int_equal(step(f, 10), 1);
 	assert_int_equal(device_reads(watched, VA, &value), WEIR_MODEL_OK);
+	assert_int_equal(stats_of_device(watched).requests, 2);
+	weir_model_atc_destroy(watched);
+}
+
+static void count_kick(struct weir_model_stepper *stepper, void *opaque)
+{
+	(void)stepper;
+	++*(unsigned int *)opaque;
+}
+
+static void step_under_way(struct fixture *f)
+{
+	struct weir_model_stepper *stepper = weir_model_atc_stepper(watched);
+
+	invalidate_under_way(f);
+	assert_int_equal(stepper->step(stepper, 10), 0);
+	*(unsigned int *)stepper->kick_opaque = 0;
+}
+
+/* A step() that came while it could not answer is not the last. */
+static void lazy_device_answers_in_the_end(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t table = add_ats(f, STREAM), value = 0;
+	struct weir_model_stepper *stepper;
+	unsigned int kicks = 0;
+
+	watched = add_device(f, WEIR_MODEL_ATC_LAZY, false);
+	stepper = weir_model_atc_stepper(watched);
+	stepper->kick = count_kick;
+	stepper->kick_opaque = &kicks;
+	map(f, table, VA, PAGES | PAGE);
+	on_access = step_under_way;
+	assert_int_equal(device_reads(watched, VA, &value), WEIR_MODEL_OK);
+	assert_int_equal(kicks, 1);
+	assert_int_equal(stats_of_device(watched).answered, 0);
+	assert_int_equal(stepper->step(stepper, 10), 1);
+	assert_int_equal(step(f, 10), 1);
+	assert_int_equal(device_reads(watched, VA, &value), WEIR_MODEL_OK);
+	assert_int_equal(kicks, 1);
+	weir_model_atc_destroy(watched);
+}
+
+/* While the request is being answered; the SMMU knows nothing of this one. */
+static void overtake(struct fixture *f, uint64_t addr)
+{
+	(void)addr;
+	f->before_cas = NULL;
+	weir_model_atc_client_ops.invalidate(watched, STREAM, false, 0, false, VA, 12, 77);
+	assert_int_equal(stats_of_device(watched).answered, 0);
+}
+
+/* What was asked for before an invalidation came is used once, before the answer, and not kept. */
+static void device_drops_an_overtaken_answer(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t table, value = 0;
+
+	f->windows = false;
+	recreate(f);
+	table = add_ats(f, STREAM);
+	put(f, cd_of(STREAM), cd_word0(STREAM) | WEIR_SMMU_CD_0_HA);
+	watched = add_device(f, WEIR_MODEL_ATC_PROMPT, false);
+	map(f, table, VA, PAGES | (PAGE & ~WEIR_VMSA_AF));
+	f->before_cas = overtake;
+	assert_int_equal(device_reads(watched, VA, &value), WEIR_MODEL_OK);
+	assert_null(f->before_cas);
+	assert_int_equal(stats_of_device(watched).answered, 1);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(device_reads(watched, VA, &value), WEIR_MODEL_OK);
 	assert_int_equal(stats_of_device(watched).requests, 2);
 	weir_model_atc_destroy(watched);
 }
@@ -455,8 +564,11 @@ int main(void)
 		ATC(timeout_fails_a_sync),
 		ATC(many_wait_for_room),
 		ATC(device_caches),
+		ATC(device_asks_again_too_early),
 		ATC(device_has_manners),
 		ATC(device_answers_after_its_accesses),
+		ATC(lazy_device_answers_in_the_end),
+		ATC(device_drops_an_overtaken_answer),
 		ATC(device_drops_by_pasid),
 		ATC(threads_never_write_late),
 	};

@@ -248,14 +248,20 @@ static void begin_use(struct weir_model_atc *atc, struct use *use)
 	atc->uses = use;
 }
 
+/* A step() that came meanwhile may have had to leave an answer. */
 static void end_use(struct weir_model_atc *atc, struct use *use)
 {
+	bool lazy;
+
 	pthread_mutex_lock(&atc->lock);
 	*use->link = use->next;
 	if (use->next)
 		use->next->link = use->link;
+	lazy = atc->config.manners == WEIR_MODEL_ATC_LAZY && atc->pendings;
 	pthread_mutex_unlock(&atc->lock);
 	answer(atc, false, PENDING);
+	if (lazy)
+		weir_model_kick(&atc->stepper);
 }
 
 static void count(struct weir_model_atc *atc, uint64_t *counter)

@@ -5,7 +5,8 @@
  * reserved, or of what this model lacks: Secure EL2, MPAM, DPT (4.1.3).
  *
  * That an invalidation is consumed says nothing (4.1.4): it is complete when a later CMD_SYNC is.
- * With adversarial caches it waits for one, or for another command that has to see its effect.
+ * With adversarial caches it waits for one, or for another command that has to see its effect:
+ * CMD_ATC_INV is none (4.5.1).
  */
 
 #include "smmuv3/internal.h"
@@ -296,6 +297,7 @@ static enum smmu_outcome tlbi_address(struct smmu_bank *bank, const uint64_t *cm
 #define SECURE_QUEUE 16u /* is of no other */
 #define NO_SECURE_VMID 32u
 #define ATS_MAINTENANCE 64u
+#define RETRIES 128u
 
 /* Fields of both words; everything else is RES0. */
 #define SSEC WEIR_SMMU_CMD_0_SSEC
@@ -377,7 +379,7 @@ static const struct command commands[] = {
 				   { SSEC | SID | WEIR_SMMU_CMD_RESUME_0_RETRY |
 					     WEIR_SMMU_CMD_RESUME_0_ABORT,
 				     WEIR_SMMU_CMD_RESUME_1_STAG },
-				   0 },
+				   RETRIES },
 	[WEIR_SMMU_CMD_STALL_TERM] = { weir_model_smmu_stall_term, { SSEC | SID, 0 }, 0 },
 };
 
@@ -489,6 +491,7 @@ enum smmu_outcome weir_model_smmu_execute(struct smmu_cmdq *queue, const uint64_
 	    bank->smmu->caching == WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL)
 		return put_off(queue, cmd);
 	/* 3.21.3: a CMD_RESUME retries with what was invalidated before it, without a CMD_SYNC. */
-	weir_model_smmu_catch_up(queue);
+	if (command->flags & RETRIES)
+		weir_model_smmu_catch_up(queue);
 	return command->execute(bank, cmd);
 }
