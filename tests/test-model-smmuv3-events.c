@@ -6,7 +6,7 @@
  *    aborts, nothing written while EVENTQ_ABT_ERR is active; what is written and lost is counted;
  *  - whole records of each type;
  *  - merging: identical but for the offset in a page, until software has read the record; not
- *    stalls, not unless it is asked for, not across a reconfiguration;
+ *    stalls, not unless it is asked for, not across a reconfiguration, not where it never is;
  *  - a stall's record is not lost when the queue is not writable, and is no overflow;
  *  - the PRI queue: effective enable, overflow that closes it, aborts, interrupts of either kind;
  *  - threads: no event stays in the queue without an interrupt; a source that is acknowledged as
@@ -319,10 +319,26 @@ static void merging(void **state)
 	assert_int_equal(stats_of(f).events_lost, 0);
 }
 
+/* 5.2 MEV: it may merge; an implementation need not. */
+static void no_merging(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.never_merges = true;
+	become(f, &f->config);
+	f->eventq_cons = 0;
+	enable(f);
+	assert_true(fault_at(f, 0x1004, WEIR_SMMU_EVT_F_TRANSLATION, false, true));
+	assert_true(fault_at(f, 0x1004, WEIR_SMMU_EVT_F_TRANSLATION, false, true));
+	assert_int_equal(records_in_queue(f), 2);
+}
+
 /* The offset counts where the event does not say that it does not. */
 static void merging_of_other_types(void **state)
 {
 	struct fixture *f = *state;
+	struct smmu_access access = { .smmu = f->smmu, .bank = &f->smmu->ns, .sid = STREAM };
+	struct smmu_fault fetch = { .type = WEIR_SMMU_EVT_F_CD_FETCH };
 
 	assert_true(fault_at(f, 0x1004, WEIR_SMMU_EVT_F_UUT, false, true));
 	assert_true(fault_at(f, 0x1008, WEIR_SMMU_EVT_F_UUT, false, true));
@@ -333,6 +349,12 @@ static void merging_of_other_types(void **state)
 	assert_true(fault_at(f, 0, WEIR_SMMU_EVT_C_BAD_STE, false, true));
 	assert_true(fault_at(f, 8, WEIR_SMMU_EVT_C_BAD_STE, false, true));
 	assert_int_equal(records_in_queue(f), 4);
+	/* What was fetched elsewhere is another. */
+	for (unsigned int i = 0; i < 4; i++) {
+		fetch.fetch = CDS + i / 2 * 64;
+		assert_true(weir_model_smmu_event(&access, &fetch, false, 0, true));
+		assert_int_equal(records_in_queue(f), 5 + i / 2);
+	}
 }
 
 /* 7.2.1, 7.4: kept by whoever stalls, and no overflow. */
@@ -556,6 +578,7 @@ int main(void)
 		TEST(whole_records),
 		TEST(records_of_stage1_and_stalls),
 		TEST(merging),
+		TEST(no_merging),
 		TEST(merging_of_other_types),
 		TEST(stalls_are_not_lost),
 		TEST_DISABLED(pri_queue),

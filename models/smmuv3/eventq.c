@@ -285,7 +285,8 @@ static bool merges(const struct smmu_bank *bank, const uint64_t *record)
 	uint32_t prod = smmu_reg(&queue->prod), cons = smmu_reg(&queue->cons);
 	uint32_t fill = smmu_queue_fill(prod, cons, log2size_of(bank, queue));
 
-	return queue->last_valid && fill && is_open(bank, &event_kind) && same(queue->last, record);
+	return !bank->smmu->never_merges && queue->last_valid && fill &&
+	       is_open(bank, &event_kind) && same(queue->last, record);
 }
 
 /*

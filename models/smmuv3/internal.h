@@ -178,7 +178,8 @@ struct weir_model_smmuv3 {
 
 	uint32_t idr[7], iidr, aidr, s_idr[5];
 	enum weir_model_smmuv3_caches caching;
-	uint64_t seed; /* of the adversary; atomic */
+	bool never_merges; /* events */
+	uint64_t seed;	   /* of the adversary; atomic */
 
 	struct smmu_cache stes, cds, tlb, walks;
 	/* Of the IOTLB, [1] of stage 2 alone; never cleared. Atomics. -> tlb.c */

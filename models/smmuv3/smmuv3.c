@@ -57,6 +57,7 @@ int weir_model_smmuv3_create(const struct weir_model_host *host,
 	memset(smmu, 0, sizeof(*smmu));
 	smmu->memory.host = *host;
 	smmu->caching = config->caches;
+	smmu->never_merges = config->never_merges;
 	smmu->seed = config->seed;
 	smmu->stepper.name = "smmuv3";
 	smmu->stepper.step = weir_model_smmu_step;

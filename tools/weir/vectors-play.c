@@ -29,6 +29,7 @@ static const struct weir_model_smmuv3_config machine = {
 	.idr = { 0x0d44101b, 0x02730010, 0, 0x1414, 0, 0x74, 0 },
 	.aidr = 1,
 	.gbpa = 0x1000,
+	.never_merges = true, /* one may; those that were recorded do not */
 	.tlb_entries = 1024,
 	.seed = 1,
 };

@@ -29,7 +29,8 @@ struct weir_model_window {
 /**
  * The machine around a model. Any thread that calls the model may come to call any of these,
  * several at once. msi, line and wake are called without a lock of the model's held, and may call
- * back into it. load64, store64, cas64 and window are called with locks held: they must not.
+ * back into it. load64, store64, cas64 and window are called with locks held: they must not, nor
+ * wait for a thread that does.
  *
  * Addresses are the machine's. load64, store64 and cas64 are naturally aligned and single-copy
  * atomic, in the byte order of the machine's memory seen as little-endian words; acquire, release,
@@ -86,8 +87,9 @@ struct weir_model_stepper {
 	 */
 	unsigned int (*step)(struct weir_model_stepper *stepper, unsigned int budget);
 	/**
-	 * Set by the runner before the machine starts; called by the model, from any thread, locks
-	 * held.
+	 * Set by the runner before the machine starts; called by the model, from any thread, with
+	 * locks held: it must not call the model, nor wait for a thread that does. It makes a mark,
+	 * or wakes a thread that steps.
 	 */
 	void (*kick)(struct weir_model_stepper *stepper, void *opaque);
 	void *kick_opaque;

@@ -79,6 +79,8 @@ struct weir_model_smmuv3_config {
 	uint32_t s_gbpa; /**< of SMMU_S_GBPA */
 	enum weir_model_smmuv3_caches caches;
 	enum weir_model_smmuv3_reserved reserved;
+	/** Each event is recorded: STE.MEV, which permits to merge them, does nothing (5.2). */
+	bool never_merges;
 	/**
 	 * Entries that the IOTLB has at most: it takes three times a power of two of them (or 1, or
 	 * 2); 0: 6144. Beside it each thread has up to 2048 answers of its own at hand, but with
@@ -109,13 +111,17 @@ struct weir_model_smmuv3_stats {
 
 /**
  * `host` is copied; it is called from within the functions below.
- * -WEIR_EINVAL: ID registers name what the model or the host lacks, or contradict each other; or
- * there are too many counters (lines on stderr say which). -WEIR_ENOMEM. *smmu is left as it was.
+ * -WEIR_EINVAL: ID registers name what the model or the host lacks, or contradict each other; an
+ * option is none, or there are too many counters; the host has no load64 or store64 (lines on
+ * stderr say which). -WEIR_ENOMEM. On failure *smmu is left as it was.
  */
 int weir_model_smmuv3_create(const struct weir_model_host *host,
 			     const struct weir_model_smmuv3_config *config,
 			     struct weir_model_smmuv3 **smmu);
-/** No call is under way, no transaction in flight. */
+/**
+ * No call is under way, no transaction in flight. What is stalled is forgotten: its clients hear
+ * nothing of it any more, nor of invalidations and page requests that are not answered yet.
+ */
 void weir_model_smmuv3_destroy(struct weir_model_smmuv3 *smmu);
 
 /**
@@ -151,12 +157,12 @@ void weir_model_smmuv3_complete(struct weir_model_smmuv3 *smmu,
  */
 struct weir_model_smmuv3_client_ops {
 	/**
-	 * A stalled transaction goes on: OK: call translate() with it again; BLOCKED: it ends in
-	 * an abort; IGNORED: reads as zero, writes ignored. It may come before the translate() that
-	 * stalled has returned to its caller. NULL: the client has no way to wait, and its
-	 * transactions are terminated where they would stall; if the implementation forces stalls
-	 * they are recorded as stalled, and withdrawn. STAGs tell transactions apart by themselves,
-	 * those of Secure streams among them.
+	 * A stalled transaction goes on: OK: call translate() with it again, here or later;
+	 * BLOCKED: it ends in an abort; IGNORED: reads as zero, writes ignored. It may come before
+	 * the translate() that stalled has returned to its caller. NULL: the client has no way to
+	 * wait, and its transactions are terminated where they would stall; if the implementation
+	 * forces stalls they are recorded as stalled, and withdrawn. STAGs tell transactions apart
+	 * by themselves, those of Secure streams among them.
 	 */
 	void (*resume)(void *opaque, uint32_t stream, uint16_t stag, enum weir_model_result how);
 	/**
@@ -168,7 +174,11 @@ struct weir_model_smmuv3_client_ops {
 	 */
 	void (*invalidate)(void *opaque, uint32_t stream, bool has_substream, uint32_t substream,
 			   bool global, uint64_t addr, unsigned int size, unsigned int itag);
-	/** CMD_PRI_RESP, or the model's own answer: one of WEIR_SMMU_CMD_PRI_RESP_*. */
+	/**
+	 * CMD_PRI_RESP, or the model's own answer: one of WEIR_SMMU_CMD_PRI_RESP_*. The model's own
+	 * comes from within weir_model_smmuv3_page_request(): who asks again does so when that has
+	 * returned. Asked from here, a queue that a guest keeps full would nest without end.
+	 */
 	void (*page_response)(void *opaque, uint32_t stream, bool has_substream, uint32_t substream,
 			      uint16_t group, unsigned int code);
 };
