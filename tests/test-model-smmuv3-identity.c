@@ -5,7 +5,8 @@
  *  - an implementation that names what the model lacks, or what does not go together, or what the
  *    host cannot do, is refused by name;
  *  - each bit of each ID register is either refused or read back;
- *  - all zero is the default implementation; what the registers say is what the model does.
+ *  - all zero is the default implementation; what the registers say is what the model does;
+ *  - options that are none are refused by name.
  */
 
 #include "smmuhost.h"
@@ -145,6 +146,40 @@ static void host_has_to_be_able(void **state)
 	assert_non_null(strstr(refusal(&host, &config), "IDR0.HTTU needs"));
 	config.idr[0] &= ~(uint32_t)WEIR_SMMU_IDR0_HTTU;
 	assert_string_equal(refusal(&host, &config), "");
+	ops.load64 = NULL;
+	assert_non_null(strstr(refusal(&host, &config), "needs load64 and store64"));
+	ops = *host_of(f).ops;
+	ops.store64 = NULL;
+	assert_non_null(strstr(refusal(&host, &config), "needs load64 and store64"));
+}
+
+/* A value of an enumeration that is none; sizes that are what they may be at most, and beyond. */
+static void options_have_to_be_known(void **state)
+{
+	struct fixture *f = *state;
+	const struct weir_model_smmuv3_config standard = { 0 };
+	struct weir_model_smmuv3_config config = standard;
+	struct weir_model_host host = host_of(f);
+
+	for (unsigned int wrong = 3; wrong; wrong = wrong < 1u << 31 ? wrong << 1 : 0) {
+		config.caches = (enum weir_model_smmuv3_caches)wrong;
+		assert_non_null(strstr(refusal(&host, &config), "`caches`"));
+	}
+	config = standard;
+	config.reserved = (enum weir_model_smmuv3_reserved)2;
+	assert_non_null(strstr(refusal(&host, &config), "`reserved`"));
+	config = standard;
+	config.pmcg_counters = 64;
+	assert_string_equal(refusal(&host, &config), "");
+	config.pmcg_counters = 65;
+	assert_non_null(strstr(refusal(&host, &config), "64 counters"));
+	config.pmcg_counters = UINT32_MAX;
+	assert_non_null(strstr(refusal(&host, &config), "64 counters"));
+	for (unsigned int entries = 1; entries < 20; entries++) {
+		config = standard;
+		config.tlb_entries = entries;
+		assert_string_equal(refusal(&host, &config), "");
+	}
 }
 
 /* Each bit of each register, toggled in the whole implementation. */
@@ -211,9 +246,13 @@ static void features_mean_what_they_say(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_DISABLED(refuses_by_name),	       TEST_DISABLED(refuses_revisions),
-		TEST_DISABLED(host_has_to_be_able),    TEST_DISABLED(every_bit_is_refused_or_read),
-		TEST_DISABLED(default_implementation), TEST_DISABLED(features_mean_what_they_say),
+		TEST_DISABLED(refuses_by_name),
+		TEST_DISABLED(refuses_revisions),
+		TEST_DISABLED(host_has_to_be_able),
+		TEST_DISABLED(every_bit_is_refused_or_read),
+		TEST_DISABLED(default_implementation),
+		TEST_DISABLED(features_mean_what_they_say),
+		TEST_DISABLED(options_have_to_be_known),
 	};
 
 	return cmocka_run_group_tests_name("SMMUv3 model: identity", tests, NULL, NULL);

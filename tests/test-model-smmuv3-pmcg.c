@@ -14,8 +14,8 @@
  *  - nothing counts unless CR.E, CNTEN and the event all say so; what was found meanwhile is right,
  *    and afterwards the fronts answer again;
  *  - a counter wraps at 48 bits, sets OVS, captures and interrupts as it was told to: wire and MSI;
- *    an MSI's abort is in IRQ_STATUS alone; IRQEN guards, and is acknowledged late with adversarial
- *    caches; software's own OVS has no effects;
+ *    an MSI's abort is in IRQ_STATUS alone, if there is one; IRQEN guards, and is acknowledged late
+ *    with adversarial caches; software's own OVS has no effects;
  *  - many threads' transactions are counted without a loss.
  */
 
@@ -584,6 +584,22 @@ static void message_aborts(void **state)
 	assert_int_equal(get(f, WEIR_SMMU_PMCG_IRQ_STATUS, 4), 0);
 }
 
+/* 10.5.2.24: in SMMUv3.0 nobody is told. */
+static void no_status_of_aborts(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.aidr = 0;
+	recreate(f);
+	set(f, WEIR_SMMU_PMCG_IRQ_CFG0, 8, NOWHERE);
+	set(f, WEIR_SMMU_PMCG_INTENSET0, 8, 1);
+	set(f, WEIR_SMMU_PMCG_IRQ_CTRL, 4, 1);
+	set(f, WEIR_SMMU_PMCG_CR, 4, 1);
+	overflow(f);
+	assert_int_equal(f->lines[WEIR_MODEL_SMMUV3_PMCG], 1);
+	assert_int_equal(get(f, WEIR_SMMU_PMCG_IRQ_STATUS, 4), 0);
+}
+
 static void irq_enable_is_acknowledged_late(void **state)
 {
 	struct fixture *f = *state;
@@ -674,6 +690,7 @@ int main(void)
 		TEST_GROUP(flight_leaves_it_to_step),
 		TEST_GROUP(step_interrupts),
 		TEST_GROUP(message_aborts),
+		TEST_GROUP(no_status_of_aborts),
 		TEST_GROUP(irq_enable_is_acknowledged_late),
 		TEST_GROUP(threads_lose_nothing),
 	};

@@ -321,6 +321,19 @@ static void messages(void **state)
 	assert_int_equal(taken(&f->msis), 0);
 	command(f, sync, DOORBELL + 16);
 	assert_int_equal(taken(&f->msis), 1);
+	/* The other way round. */
+	f->config.s_idr[0] |= (uint32_t)WEIR_SMMU_S_IDR0_MSI;
+	f->config.idr[0] &= (uint32_t)~WEIR_SMMU_IDR0_MSI;
+	f->config.idr[1] &= (uint32_t)~WEIR_SMMU_IDR1_ECMDQ;
+	f->config.idr[6] = 0;
+	recreate_secure(f);
+	wr(f, WEIR_SMMU_IRQ_CTRL, 4, 0);
+	wr(f, WEIR_SMMU_GERROR_IRQ_CFG0, 8, DOORBELL);
+	assert_int_equal(rd(f, WEIR_SMMU_GERROR_IRQ_CFG0, 8), 0);
+	s_command(f, sync, DOORBELL + 16);
+	assert_int_equal(taken(&f->msis), 1);
+	command(f, sync, DOORBELL + 16);
+	assert_int_equal(taken(&f->msis), 0);
 }
 
 /* ---- Commands --------------------------------------------------------------------------- */

@@ -9,12 +9,20 @@
 
 #include "smmuv3/internal.h"
 
-/* IPS and S2PS, capped to the OAS, which is 52 bits at most (48 in v3.0): 6 and 7 are one. */
-static inline uint8_t smmu_output_bits(const struct smmu_features *features, uint64_t ps)
+/* 6.3.6 OAS, 5.2 S2PS, 5.4 IPS: 6 and 7 are one, for 52 bits are the most. */
+static inline uint8_t smmu_size_bits(uint64_t ps)
 {
 	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48, 52, 52 };
 
-	return bits[ps] < features->oas ? bits[ps] : features->oas;
+	return bits[ps];
+}
+
+/* IPS and S2PS, capped to the OAS. */
+static inline uint8_t smmu_output_bits(const struct smmu_features *features, uint64_t ps)
+{
+	uint8_t bits = smmu_size_bits(ps);
+
+	return bits < features->oas ? bits : features->oas;
 }
 
 /* TG0's encoding is S2TG's. 0: reserved. */

@@ -5,7 +5,7 @@
  * after creation.
  */
 
-#include "smmuv3/internal.h"
+#include "smmuv3/geometry.h"
 
 #include <stdio.h>
 
@@ -272,7 +272,6 @@ static bool secure_agrees(const struct smmu_features *f, const uint32_t *s_idr)
 		{ f->secure && WEIR_SMMU_FIELD_GET(WEIR_SMMU_S_IDR0_STALL_MODEL, s_idr[0]) !=
 				       f->stall_model,
 		  "S_IDR0.STALL_MODEL is not IDR0's" },
-		{ f->s_msi && !f->msi, "S_IDR0.MSI needs IDR0.MSI" },
 		{ f->sams && !f->ats, "S_IDR3.SAMS needs ATS" },
 		{ f->s_sid_bits >= 7 && !f->two_level,
 		  "S_IDR1.S_SIDSIZE of 7 or more needs ST_LEVEL" },
@@ -281,14 +280,28 @@ static bool secure_agrees(const struct smmu_features *f, const uint32_t *s_idr)
 	return none_wrong(conflicts, WEIR_ARRAY_SIZE(conflicts));
 }
 
-/* What the host has to be able to do; and what is no ID register's. */
-static bool rest_agrees(const struct smmu_features *f, const struct weir_model_host_ops *ops,
-			const struct weir_model_smmuv3_config *config)
+/* What is no ID register's. */
+static bool options_agree(const struct weir_model_smmuv3_config *config)
 {
 	const struct id_conflict conflicts[] = {
 		{ config->pmcg_counters > SMMU_PMCG_COUNTERS,
 		  "a performance monitor has 64 counters at most" },
+		{ (unsigned int)config->caches > WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL,
+		  "`caches` is no WEIR_MODEL_SMMUV3_CACHES_*" },
+		{ (unsigned int)config->reserved > WEIR_MODEL_SMMUV3_RESERVED_REJECTED,
+		  "`reserved` is no WEIR_MODEL_SMMUV3_RESERVED_*" },
+	};
+
+	return none_wrong(conflicts, WEIR_ARRAY_SIZE(conflicts));
+}
+
+/* What the host has to be able to do. */
+static bool host_agrees(const struct smmu_features *f, const struct weir_model_host_ops *ops)
+{
+	const struct id_conflict conflicts[] = {
+		{ !ops->load64 || !ops->store64, "the host needs load64 and store64" },
 		{ f->msi && !ops->msi, "IDR0.MSI needs a host that takes MSIs" },
+		{ f->s_msi && !ops->msi, "S_IDR0.MSI needs a host that takes MSIs" },
 		{ f->httu && !ops->cas64, "IDR0.HTTU needs a host with cas64" },
 	};
 
@@ -304,9 +317,7 @@ static uint8_t value_of(uint64_t mask, uint32_t idr)
 
 static void decode_sizes(struct smmu_features *f, const uint32_t *idr)
 {
-	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48, 52, 52 };
-
-	f->oas = bits[value_of(WEIR_SMMU_IDR5_OAS, idr[5])];
+	f->oas = smmu_size_bits(value_of(WEIR_SMMU_IDR5_OAS, idr[5]));
 	/* 3.4: without AArch32 tables. */
 	f->ias = f->oas;
 	f->vax = value_of(WEIR_SMMU_IDR5_VAX, idr[5]) == WEIR_SMMU_IDR5_VAX_48 ? 48 : 52;
@@ -413,5 +424,6 @@ bool weir_model_smmu_identify(struct weir_model_smmuv3 *smmu,
 	ok &= queues_agree(&smmu->features, smmu->idr[6]);
 	ok &= atos_agrees(&smmu->features, smmu->idr);
 	ok &= secure_agrees(&smmu->features, smmu->s_idr);
-	return ok & rest_agrees(&smmu->features, smmu->memory.host.ops, config);
+	ok &= options_agree(config);
+	return ok & host_agrees(&smmu->features, smmu->memory.host.ops);
 }

@@ -262,6 +262,12 @@ static bool read_wide(struct smmu_pmcg *pmcg, uint64_t reg, uint64_t *value)
 	return true;
 }
 
+/* 10.5.2.24: SMMUv3.0 has no such register. */
+static uint32_t read_irq_status(const struct smmu_pmcg *pmcg)
+{
+	return pmcg->smmu->features.minor ? smmu_reg(&pmcg->irq_status) : 0;
+}
+
 static uint32_t read_narrow(struct smmu_pmcg *pmcg, uint64_t reg)
 {
 	const struct counter *counter;
@@ -280,7 +286,7 @@ static uint32_t read_narrow(struct smmu_pmcg *pmcg, uint64_t reg)
 	case WEIR_SMMU_PMCG_IRQ_CFG2:
 		return smmu_reg(&pmcg->msi.cfg2);
 	case WEIR_SMMU_PMCG_IRQ_STATUS:
-		return smmu_reg(&pmcg->irq_status);
+		return read_irq_status(pmcg);
 	case WEIR_SMMU_PMCG_AIDR:
 		return pmcg->smmu->aidr;
 	default:
