@@ -89,8 +89,6 @@ void weir_model_smmu_adversary(const struct smmu_access *access, const struct sm
 	uint64_t random = next_random(access->smmu);
 
 	look_at_stream(access, random & 0xffff);
-	if (!context)
-		return;
 	look_at_substream(access, context, random >> 16 & 0xffff);
 	look_at_page(access, context, random >> 32 & 0xffff);
 }

@@ -12,11 +12,6 @@ static struct smmu_tag tag_of(const struct smmu_ste *ste)
 	return (struct smmu_tag){ .world = ste->world, .stage2 = true, .vmid = ste->vmid };
 }
 
-static bool has_tlb(const struct smmu_access *access)
-{
-	return access->smmu->tlb.words;
-}
-
 /* 5.2 S2PTW. */
 static bool is_protected(const struct smmu_ste *ste, uint8_t class, uint8_t memattr)
 {
@@ -101,7 +96,7 @@ uint64_t weir_model_smmu_stage2_quick_read(const struct smmu_access *access,
 	unsigned int shift;
 	uint64_t below;
 
-	if (has_tlb(access))
+	if (smmu_has_tlb(access))
 		return find_or_keep(access, ste, ipa);
 	shift = walk_quick(&quick, access, 0, &ste->s2, ipa);
 	if (WEIR_UNLIKELY(!shift || is_protected(ste, WEIR_SMMU_EVT_CLASS_TT,
@@ -120,7 +115,8 @@ static bool find(const struct smmu_walk *walk, const struct smmu_stage *stage,
 {
 	struct smmu_translation *found = &passage->found;
 
-	if (!has_tlb(walk->access) || (passage->class == WEIR_SMMU_EVT_CLASS_IN && !walk->hoard))
+	if (!smmu_has_tlb(walk->access) ||
+	    (passage->class == WEIR_SMMU_EVT_CLASS_IN && !walk->hoard))
 		return false;
 	return weir_model_smmu_tlb_find(walk->access->smmu, &stage->tag, stage->tables->granule,
 					passage->ipa, found) &&
@@ -192,7 +188,7 @@ enum smmu_walked weir_model_smmu_stage2(const struct smmu_walk *walk, struct smm
 	     (walk->lenient && passage->class == WEIR_SMMU_EVT_CLASS_IN)))
 		return SMMU_WALKED;
 	/* What may be kept of a page does not depend on who may use it. */
-	if (walk->hoard && has_tlb(walk->access) && leaf->descriptor &&
+	if (walk->hoard && smmu_has_tlb(walk->access) && leaf->descriptor &&
 	    leaf->desired == leaf->descriptor)
 		keep(walk->access, walk->ste, passage->ipa, &passage->found);
 	return refuse(walk, &stage, passage);
@@ -205,7 +201,7 @@ enum smmu_walked weir_model_smmu_stage2_commit(const struct smmu_walk *walk,
 	const struct smmu_stage stage = stage_of(walk, passage);
 	enum smmu_walked walked = weir_model_smmu_walk_update(walk, &stage, &passage->leaf);
 
-	if (walked == SMMU_WALKED && passage->leaf.descriptor && has_tlb(walk->access) &&
+	if (walked == SMMU_WALKED && passage->leaf.descriptor && smmu_has_tlb(walk->access) &&
 	    (passage->class != WEIR_SMMU_EVT_CLASS_IN || walk->hoard))
 		keep(walk->access, walk->ste, passage->ipa, &passage->found);
 	return walked;

@@ -113,6 +113,11 @@ static inline bool smmu_lacks_read(const struct smmu_access *access, uint8_t rig
 	       (clean || smmu_has(rights, smmu_needs(access->flags) & SMMU_RIGHTS_W));
 }
 
+static inline bool smmu_has_tlb(const struct smmu_access *access)
+{
+	return access->smmu->tlb.words;
+}
+
 static inline bool smmu_is_lenient(const struct smmu_access *access)
 {
 	return access->silent || (access->flags & WEIR_MODEL_TXN_ATS_REQUEST);

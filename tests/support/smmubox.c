@@ -273,12 +273,18 @@ void box_init(struct box *box)
 	box->ram = ram;
 }
 
-void box_create(struct box *box)
+unsigned int box_size_bits(unsigned int ps)
 {
 	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48, 52, 52 };
+
+	return bits[ps];
+}
+
+void box_create(struct box *box)
+{
 	const struct weir_model_host host = { &host_ops, box };
 
-	box->oas = bits[box->config.idr[5] & 7];
+	box->oas = box_size_bits(box->config.idr[5] & 7);
 	REQUIRE(!weir_model_smmuv3_create(&host, &box->config, &box->smmu));
 	weir_model_smmuv3_set_client(box->smmu, box->client ? box->client : &client_ops,
 				     box->client ? box->client_opaque : box);
@@ -309,7 +315,7 @@ uint64_t box_read(struct box *box, uint64_t offset, unsigned int size)
 	return weir_model_smmuv3_read(box->smmu, offset, size);
 }
 
-void box_step(struct box *box)
+static void step(struct box *box)
 {
 	struct weir_model_stepper *stepper = weir_model_smmuv3_stepper(box->smmu);
 
@@ -328,7 +334,7 @@ void box_enable(struct box *box, uint32_t cr0)
 	box_write(box, WEIR_SMMU_CMDQ_BASE, 8, BOX_CMDQ | BOX_CMDQ_LOG2);
 	box_write(box, WEIR_SMMU_EVENTQ_BASE, 8, BOX_EVENTQ | BOX_EVENTQ_LOG2);
 	box_write(box, WEIR_SMMU_CR0, 4, cr0);
-	box_step(box);
+	step(box);
 	REQUIRE(box_read(box, WEIR_SMMU_CR0ACK, 4) == cr0);
 	memset(box->used + (BOX_EVENTQ - BOX_RAM) / 4096, 1, 1);
 }
@@ -341,7 +347,7 @@ void box_queue(struct box *box, uint64_t word0, uint64_t word1)
 	box_put(box, addr, word0);
 	box_put(box, addr + 8, word1);
 	box_write(box, WEIR_SMMU_CMDQ_PROD, 4, (prod + 1) % (2u << BOX_CMDQ_LOG2));
-	box_step(box);
+	step(box);
 }
 
 void box_sync(struct box *box)

@@ -62,6 +62,8 @@ struct box {
 void box_init(struct box *box);
 /* A legal implementation; most have what most bits of the input say. */
 void box_choose(struct box *box, struct input *in);
+/* Of IDR5.OAS, IPS and S2PS. */
+unsigned int box_size_bits(unsigned int ps);
 /* Makes a model of box->config. */
 void box_create(struct box *box);
 void box_destroy(struct box *box);
@@ -79,7 +81,6 @@ void box_write(struct box *box, uint64_t offset, unsigned int size, uint64_t val
 uint64_t box_read(struct box *box, uint64_t offset, unsigned int size);
 /* As a driver would; `cr0` besides the queues. */
 void box_enable(struct box *box, uint32_t cr0);
-void box_step(struct box *box);
 /* Puts a command into the queue. */
 void box_queue(struct box *box, uint64_t word0, uint64_t word1);
 /* CMD_SYNC, and steps until it is consumed. */

@@ -16,7 +16,7 @@ static bool one_in(struct smmucase *c, unsigned int n)
 	return take_below(c->in, n) == n - 1;
 }
 
-void case_put(struct smmucase *c, uint64_t addr, uint64_t value, enum case_kind kind)
+static void put(struct smmucase *c, uint64_t addr, uint64_t value, enum case_kind kind)
 {
 	unsigned int i = c->nr_puts % CASE_PUTS;
 
@@ -127,7 +127,7 @@ uint64_t case_map_at(struct smmucase *c, const struct case_space *space,
 		if (via)
 			map_stage2(c, via, entry, true);
 		if (l == level) {
-			case_put(c, entry, in_order(space, descriptor), PUT_LEAF);
+			put(c, entry, in_order(space, descriptor), PUT_LEAF);
 			return entry;
 		}
 		word = in_order(space, box_get(&c->box, entry));
@@ -138,7 +138,7 @@ uint64_t case_map_at(struct smmucase *c, const struct case_space *space,
 			table = some_half(c, table, via ? 0 : space->output_bits);
 			word = case_output(c, space, table) | WEIR_VMSA_TYPE_TABLE |
 			       some_limits(c, space);
-			case_put(c, entry, in_order(space, word), PUT_TABLE);
+			put(c, entry, in_order(space, word), PUT_TABLE);
 		}
 		table = pointee(c, space, word);
 	}
@@ -321,9 +321,9 @@ static uint64_t first_table(struct smmucase *c, const struct case_space *space, 
 
 static unsigned int bits_of(const struct smmucase *c, unsigned int ps)
 {
-	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48, 52, 52 };
+	unsigned int bits = box_size_bits(ps);
 
-	return bits[ps] < c->box.oas ? bits[ps] : c->box.oas;
+	return bits < c->box.oas ? bits : c->box.oas;
 }
 
 static unsigned int some_ps(struct smmucase *c)
@@ -457,7 +457,7 @@ static void build_cd(struct smmucase *c, struct case_stream *s, unsigned int cd,
 	build_half(c, s, cd, false, ds, words);
 	build_half(c, s, cd, true, ds, words);
 	for (unsigned int i = 0; i < 4; i++)
-		case_put(c, addr + 8 * i, words[i], PUT_CONFIG);
+		put(c, addr + 8 * i, words[i], PUT_CONFIG);
 }
 
 /* Where the CDs of a stream are: 4 for each; in two levels the second is at an 8 KiB of its own. */
@@ -483,11 +483,11 @@ static void build_cds(struct smmucase *c, struct case_stream *s, uint64_t *ste, 
 	if (s->has_stage2)
 		map_stage2(c, &s->stage2, ptr, true);
 	if (fmt == 1)
-		case_put(c, ptr, cds | WEIR_SMMU_L1CD_V, PUT_CONFIG);
+		put(c, ptr, cds | WEIR_SMMU_L1CD_V, PUT_CONFIG);
 	if (fmt == 2) {
 		cds = new_table(c, 16);
 		cds = cds ? cds : CDS;
-		case_put(c, ptr, cds | WEIR_SMMU_L1CD_V, PUT_CONFIG);
+		put(c, ptr, cds | WEIR_SMMU_L1CD_V, PUT_CONFIG);
 		if (s->has_stage2)
 			map_stage2(c, &s->stage2, cds, true);
 	}
@@ -553,7 +553,7 @@ static void build_stream(struct smmucase *c, struct case_stream *s)
 	if (s->config >= 4 && s->config & 1)
 		build_cds(c, s, ste, c->cached && world && !(c->box.regs.cr2 & 1));
 	for (unsigned int i = 0; i < 4; i++)
-		case_put(c, BOX_STRTAB + s->sid * WEIR_SMMU_STE_SIZE + 8 * i, ste[i], PUT_CONFIG);
+		put(c, BOX_STRTAB + s->sid * WEIR_SMMU_STE_SIZE + 8 * i, ste[i], PUT_CONFIG);
 	for (unsigned int n = 1 + take_below(c->in, 4); n; n--)
 		case_map(c, s, take_below(c->in, s->cds ? s->cds : 1));
 }
@@ -571,8 +571,8 @@ static void build_stream_table(struct smmucase *c)
 			(uint32_t)(WEIR_SMMU_FIELD(WEIR_SMMU_STRTAB_BASE_CFG_FMT, 1) |
 				   WEIR_SMMU_FIELD(WEIR_SMMU_STRTAB_BASE_CFG_SPLIT, split) |
 				   (split + 3));
-		case_put(c, BOX_STRTAB_L1, BOX_STRTAB | (choice >> 2 & 1 ? 7 : 3), PUT_CONFIG);
-		case_put(c, BOX_STRTAB_L1 + 8, BOX_STRTAB | 4, PUT_CONFIG);
+		put(c, BOX_STRTAB_L1, BOX_STRTAB | (choice >> 2 & 1 ? 7 : 3), PUT_CONFIG);
+		put(c, BOX_STRTAB_L1 + 8, BOX_STRTAB | 4, PUT_CONFIG);
 	}
 	if (!(choice >> 4))
 		regs->strtab_base_cfg ^= (uint32_t)take(c->in, 1);

@@ -44,7 +44,7 @@ struct smmucase {
 	bool cached;
 	unsigned int nr_streams;
 	struct case_stream streams[CASE_STREAMS];
-	uint64_t next_table, next_cd;
+	uint64_t next_table;
 	/* Where things were put, for what goes wrong there. */
 	unsigned int nr_puts;
 	uint64_t puts[CASE_PUTS];
@@ -73,7 +73,6 @@ void case_transaction(struct smmucase *c, const struct weir_model_txn *txn,
 		      const struct case_verdict *also);
 
 /* smmubuild.c */
-void case_put(struct smmucase *c, uint64_t addr, uint64_t value, enum case_kind kind);
 void case_build(struct smmucase *c);
 /* One more page, or block, of a stream's. */
 void case_map(struct smmucase *c, struct case_stream *s, unsigned int cd);

@@ -138,7 +138,7 @@ void have_secure(struct fixture *f)
 					WEIR_SMMU_FIELD(WEIR_SMMU_S_IDR1_S_SIDSIZE, 16));
 }
 
-void s_enable(struct fixture *f)
+static void s_enable(struct fixture *f)
 {
 	s_wr(f, WEIR_SMMU_S_CR2, 4, WEIR_SMMU_CR2_RECINVSID);
 	s_wr(f, WEIR_SMMU_S_STRTAB_BASE, 8, S_STRTAB);

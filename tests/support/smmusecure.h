@@ -23,7 +23,6 @@ void have_secure(struct fixture *f);
 int set_up_secure(void **state);
 /* As recreate(), and the Secure interface is enabled too. */
 void recreate_secure(struct fixture *f);
-void s_enable(struct fixture *f);
 uint64_t s_rd(struct fixture *f, uint64_t offset, unsigned int size);
 void s_wr(struct fixture *f, uint64_t offset, unsigned int size, uint64_t value);
 bool s_pop_event(struct fixture *f, uint64_t *record);

@@ -59,9 +59,6 @@ struct weir_model_txn {
 #define WEIR_MODEL_ATS_EXECUTE WEIR_BIT(2)
 #define WEIR_MODEL_ATS_PRIVILEGED WEIR_BIT(3)
 #define WEIR_MODEL_ATS_GLOBAL WEIR_BIT(4)
-/** Untranslated access only: the range has to be accessed without translating first. */
-#define WEIR_MODEL_ATS_UNTRANSLATED WEIR_BIT(5)
-#define WEIR_MODEL_ATS_NO_SNOOP WEIR_BIT(6)
 /** With WEIR_MODEL_BLOCKED: status Completer Abort; without it Unsupported Request. */
 #define WEIR_MODEL_ATS_CA WEIR_BIT(7)
 
