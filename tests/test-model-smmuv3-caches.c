@@ -4,8 +4,9 @@
  * The caches of the SMMUv3 model, as caches. Proves:
  *  - what is not permitted is cached, what is invalid is not; streams share an address space;
  *  - the IOTLB is bounded, or off, and all caches are off where they are to be;
- *  - threads that insert at once leave whole entries, and a set that works;
+ *  - threads that insert at once leave whole entries, and a set that works; all its ways are used;
  *  - what a walk found before an invalidation comes too late; entries keep all that they are given;
+ *  - a removal waits for who writes a set; what was read while configuration changed counts once;
  *  - device threads never reach a page after the CMD_SYNC of its invalidation, whether the page was
  *    unmapped or its context descriptor given another table.
  */
@@ -223,7 +224,95 @@ static void keeps_every_field(void **state)
 	}
 }
 
+/* Where a set is full, the entry goes that came first. */
+static void ways_are_used_in_turn(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t epoch =
+		__atomic_load_n(&f->smmu->flights.epoch, __ATOMIC_SEQ_CST) & ~SMMU_EPOCH_FENCED;
+	struct smmu_cache cache;
+	uint64_t found;
+
+	assert_int_equal(weir_model_smmu_cache_init(&cache, 3, 3, 1), 0);
+	for (uint64_t i = 1; i < 20; i++) {
+		const uint64_t key[2] = { i, 0 };
+
+		weir_model_smmu_cache_insert(f->smmu, &cache, key, &i, epoch);
+		for (uint64_t j = 1; j <= i; j++) {
+			const uint64_t other[2] = { j, 0 };
+
+			assert_int_equal(smmu_cache_lookup(&cache, other, &found), j + 3 > i);
+		}
+	}
+	weir_model_smmu_cache_fini(&cache);
+}
+
+/*
+ * With the first level of the configuration's caches, a lane's contexts: none that was filled while
+ * a change was under way serves after it.
+ */
+static void nothing_read_in_a_change_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t tables[2] = { add_stream(f, STREAM), new_table(f) };
+
+	f->config.tlb_entries = WEIR_MODEL_SMMUV3_NO_TLB;
+	start(f);
+	map(f, tables[0], 0x1000, PAGE | OLD);
+	map(f, tables[1], 0x1000, PAGE | NEW);
+	expect_read(f, 0x1000, OLD);
+	for (unsigned int i = 0; i < 4; i++) {
+		weir_model_smmu_change_begin(f->smmu, true);
+		expect_read(f, 0x1000, i % 2 ? NEW : OLD);
+		put(f, cd_of(STREAM) + 8, tables[(i + 1) % 2]);
+		weir_model_smmu_invalidate_cds(&f->smmu->ns, STREAM, 0, true);
+		weir_model_smmu_change_end(f->smmu, true);
+		expect_read(f, 0x1000, i % 2 ? OLD : NEW);
+	}
+}
+
 /* ---- Threads -------------------------------------------------------------------------------- */
+
+struct removal {
+	struct smmu_cache cache;
+	uint32_t begun, done;
+};
+
+static const uint64_t removed_key[2] = { 1, 0 };
+
+static void *remove_one(void *opaque)
+{
+	struct removal *removal = opaque;
+
+	__atomic_store_n(&removal->begun, 1, __ATOMIC_RELEASE);
+	weir_model_smmu_cache_remove(&removal->cache, removed_key);
+	__atomic_store_n(&removal->done, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A set that is empty yet, and being written: what comes in is removed. */
+static void removals_wait_for_writers(void **state)
+{
+	struct removal removal = { .begun = 0 };
+	pthread_t thread;
+	uint64_t found, *set;
+
+	(void)state;
+	assert_int_equal(weir_model_smmu_cache_init(&removal.cache, 3, 3, 1), 0);
+	set = smmu_cache_set(&removal.cache, 0);
+	__atomic_store_n(&set[0], 1, __ATOMIC_SEQ_CST);
+	assert_int_equal(pthread_create(&thread, NULL, remove_one, &removal), 0);
+	while (!__atomic_load_n(&removal.begun, __ATOMIC_ACQUIRE))
+		sched_yield();
+	for (unsigned int i = 0; i < 1000; i++)
+		sched_yield();
+	assert_false(__atomic_load_n(&removal.done, __ATOMIC_ACQUIRE));
+	__atomic_store_n(smmu_cache_key(set, 0), removed_key[0], __ATOMIC_RELEASE);
+	__atomic_store_n(&set[0], 2, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	assert_false(smmu_cache_lookup(&removal.cache, removed_key, &found));
+	weir_model_smmu_cache_fini(&removal.cache);
+}
 
 #define DEVICES 2
 #define THREAD_PAGES 8
@@ -404,6 +493,9 @@ int main(void)
 		TEST(late_insertions_are_dropped),
 		TEST(keeps_every_field),
 		TEST(locked_sets_are_left_alone),
+		TEST(ways_are_used_in_turn),
+		TEST(nothing_read_in_a_change_is_kept),
+		TEST(removals_wait_for_writers),
 		TEST(one_set_for_all),
 		TEST(nothing_is_reached_after_its_sync),
 		TEST(no_table_is_used_after_its_sync),
