@@ -71,6 +71,17 @@ static bool read_line(struct lines *lines)
 	return true;
 }
 
+static bool is_blank(const struct lines *lines)
+{
+	for (size_t i = 0; i < lines->len; i++) {
+		char c = lines->text[i];
+
+		if (c != ' ' && c != '\t' && c != '\r')
+			return false;
+	}
+	return true;
+}
+
 enum lines_result lines_next(struct lines *lines)
 {
 	do {
@@ -83,7 +94,7 @@ enum lines_result lines_next(struct lines *lines)
 			complain("%s: %s", lines->path, strerror(errno));
 			return LINES_BAD;
 		}
-	} while (!lines->len);
+	} while (is_blank(lines));
 	return LINES_GOT;
 }
 
@@ -485,10 +496,29 @@ static bool read_outcome(struct reader *r, const json_t *json, const struct vect
 	if (q && json_array_size(q) != VECTOR_Q)
 		return refuse(r, "q: %zu values, not %d", json_array_size(q), VECTOR_Q);
 	outcome->rd = array(r, rd, sizeof(*outcome->rd));
-	outcome->has_q = q && !json_is_true(json_object_get(json, "qc")) &&
-			 !json_integer_value(json_object_get(json, "qc"));
+	outcome->has_q = q;
 	return read_numbers(r, rd, "rd", outcome->rd) && read_numbers(r, q, "q", outcome->q) &&
 	       read_results(r, outer, acc, phase, outcome);
+}
+
+static bool is_set(const json_t *json)
+{
+	return json_is_true(json) || json_integer_value(json);
+}
+
+/* Queues that depend on caches are those of the whole case, whichever phase says so. */
+static void forget_queues(const json_t *json, struct vector_outcome *outcomes)
+{
+	bool forget = false;
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(json, i, item)
+	{
+		forget |= is_set(json_object_get(item, "qc"));
+	}
+	for (i = 0; forget && i < json_array_size(json); i++)
+		outcomes[i].has_q = false;
 }
 
 /* One alternative: an outcome for each phase. */
@@ -510,6 +540,7 @@ static bool read_alternative(struct reader *r, const char *name, const json_t *j
 		if (!read_outcome(r, item, &vector->phases[i], &(*outcomes)[i]))
 			return false;
 	}
+	forget_queues(json, *outcomes);
 	return true;
 }
 
@@ -557,11 +588,22 @@ static json_t *parse(const struct lines *lines)
 	return json;
 }
 
+/* Why a model may differ, if it may: `name` is there, and neither empty nor false. */
+static const char *reason(const struct reader *r, const json_t *json, const char *name)
+{
+	const json_t *value = json_object_get(json, name);
+	const char *words = read_words(r, value);
+
+	if (words)
+		return *words ? words : NULL;
+	return is_set(value) ? name : NULL;
+}
+
 static const char *lenience(const struct reader *r, const json_t *json)
 {
-	const char *soft = read_words(r, json_object_get(json, "soft"));
+	const char *soft = reason(r, json, "soft");
 
-	return soft ? soft : read_words(r, json_object_get(json, "overstrict"));
+	return soft ? soft : reason(r, json, "overstrict");
 }
 
 bool vector_read(const struct lines *lines, struct arena *arena, struct vector *vector)

@@ -42,11 +42,22 @@ struct session {
 
 /* ---- Files ------------------------------------------------------------------------------ */
 
+static bool is_stdin(const char *path)
+{
+	return !strcmp(path, "-");
+}
+
 static bool lines_open(const char *path, struct lines *lines)
 {
-	*lines = (struct lines){ .path = path, .file = fopen(path, "re") };
+	*lines = (struct lines){ .path = path };
+	if (is_stdin(path)) {
+		lines->path = "standard input";
+		lines->file = fdopen(dup(STDIN_FILENO), "r");
+	} else {
+		lines->file = fopen(path, "re");
+	}
 	if (!lines->file)
-		complain("%s: %s", path, strerror(errno));
+		complain("%s: %s", lines->path, strerror(errno));
 	return lines->file;
 }
 
@@ -64,7 +75,7 @@ static bool load_exceptions(struct session *s, const char *path)
 			got = LINES_BAD;
 			break;
 		}
-		exception->path = path;
+		exception->path = lines.path;
 		exception->next = s->exceptions;
 		s->exceptions = exception;
 	}
@@ -88,7 +99,8 @@ void vectors_help(void)
 	puts("Usage: weir vectors [OPTION]... FILE...\n"
 	     "\n"
 	     "Replay recorded vectors (one case a line, as in tests/vectors) through the model\n"
-	     "of the SMMUv3. For each case that fails, print what differed.\n"
+	     "of the SMMUv3. For each case that fails, print what differed. FILE - is standard\n"
+	     "input.\n"
 	     "\n"
 	     "  --caches KIND      normal (default), off, or adversarial: the model keeps what\n"
 	     "                     it may for as long as it may\n"
@@ -169,12 +181,15 @@ static void draw_progress(const struct session *s, const struct lines *lines)
 {
 	char bar[REPORT_BAR];
 	struct stat stat;
+	uint64_t size;
 
 	if (!s->progress || lines->number % TICK_CASES)
 		return;
 	if (fstat(fileno(lines->file), &stat) || stat.st_size <= 0)
 		return;
-	fprintf(stderr, "\r%s", report_bar(lines->bytes, (uint64_t)stat.st_size, bar));
+	/* It may be cut while it is read. */
+	size = (uint64_t)stat.st_size > lines->bytes ? (uint64_t)stat.st_size : lines->bytes;
+	fprintf(stderr, "\r%s", report_bar(lines->bytes, size, bar));
 	fflush(stderr);
 }
 
@@ -312,7 +327,7 @@ static int replay(struct session *s, char **paths, int count)
 
 	/* A name that was mistyped is told at once, and not after minutes. */
 	for (int i = 0; good && i < count; i++) {
-		good = !access(paths[i], R_OK);
+		good = is_stdin(paths[i]) || !access(paths[i], R_OK);
 		if (!good)
 			complain("%s: %s", paths[i], strerror(errno));
 	}

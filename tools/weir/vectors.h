@@ -150,7 +150,7 @@ struct lines {
 
 enum lines_result { LINES_GOT, LINES_END, LINES_BAD };
 
-/* BAD: a line on stderr said why. Empty lines are left out. */
+/* BAD: a line on stderr said why. Blank lines are left out. */
 enum lines_result lines_next(struct lines *lines);
 void lines_close(struct lines *lines);
 
