@@ -147,7 +147,7 @@ static void a_world_that_knows_little(void **state)
 		"  how            1536 bytes, 1 in flight on each of 1 CPU\n"
 		"  processor time 0.035 s driver side\n"
 		"  disk           a disk\n"
-		"  protection     no IOMMU, passthrough\n"
+		"  protection     none: no IOMMU\n"
 		"  maps           0, unmaps 0\n"
 		"  live mappings  0\n"
 		"  commands       0, syncs 0\n"

@@ -333,8 +333,11 @@ void report_text(const struct report_out *out, const struct run_report *report)
 	read_rows(out, report);
 	time_row(out, report);
 	report_row(out, "disk", "%s", report->disk);
-	report_row(out, "protection", "%s%s", report->smmu ? "SMMUv3, " : "no IOMMU, ",
-		   report_mode_name(report->mode));
+	/* Where nothing can protect, a mode would say more than is so. */
+	if (report->smmu)
+		report_row(out, "protection", "SMMUv3, %s", report_mode_name(report->mode));
+	else
+		report_row(out, "protection", "none: no IOMMU");
 	stack_rows(out, report);
 }
 
