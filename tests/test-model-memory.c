@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Out of memory in the models' own allocations: the Nth of them fails, alone and with all that
+ * The models' own allocations. Out of memory, the Nth of them fails, alone and with all that
  * follow, for each N. Proves:
  *  - the creation of an SMMUv3 fails with -WEIR_ENOMEM, leaves the caller's pointer as it was, and
  *    frees what it had;
  *  - a thread whose first transaction finds no memory for a lane gets the same answer without one,
  *    and a CMD_SYNC waits for that transaction; the next one has its lane;
+ *  - a thread that ends leaves its number, and so its lane, to the next: no number of threads that
+ *    come and go takes more memory than one does;
  *  - a bus that cannot grow refuses the bank or the region, and goes on as before.
  */
 
@@ -170,6 +172,30 @@ static void a_thread_without_a_lane(void **state)
 	pthread_join(thread, NULL);
 }
 
+static void *one_transaction(void *opaque)
+{
+	uint64_t pa;
+
+	assert_int_equal(dma(opaque, STREAM, 0x1000, false, &pa), WEIR_MODEL_OK);
+	return NULL;
+}
+
+static void threads_leave_their_lanes(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+	long had = 0;
+
+	map(f, add_stream(f, STREAM), 0x1000, PAGES | PAGE);
+	for (unsigned int i = 0; i < 20; i++) {
+		assert_int_equal(pthread_create(&thread, NULL, one_transaction, f), 0);
+		pthread_join(thread, NULL);
+		if (!i)
+			had = live;
+		assert_int_equal(live, had);
+	}
+}
+
 /* ---- The bus ---------------------------------------------------------------------------- */
 
 static enum weir_model_result answer(void *opaque, uint64_t offset, unsigned int size,
@@ -237,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(creation_fails_whole),
 		TEST(a_thread_without_a_lane),
+		TEST(threads_leave_their_lanes),
 		cmocka_unit_test(the_bus_goes_on),
 	};
 

@@ -7,9 +7,10 @@
  *  - CMD_SYNC waits for every answer, whatever their order, and fails with CERROR_ATC_INV_SYNC if
  *    one timed out, once; late and invented answers end nothing; meanwhile flights land as usual;
  *  - more invalidations than the model keeps wait for room;
- *  - a device with an ATC goes by what it cached until it is told, and no longer; an answer that
- *    an invalidation overtakes is not cached, and the invalidation ends after its use: also with
- *    threads, no access arrives in a page after the CMD_SYNC that followed its unmapping;
+ *  - a device with an ATC goes by what it cached, of each privilege apart, until it is told, and no
+ *    longer; it answers each of several invalidations; an answer that an invalidation overtakes is
+ *    not cached, and the invalidation ends after its use: also with threads, no access arrives in
+ *    a page after the CMD_SYNC that followed its unmapping;
  *  - with adversarial caches it shows if software does not wait for the SMMU's TLB first.
  */
 
@@ -334,6 +335,22 @@ static void device_has_manners(void **state)
 	weir_model_atc_destroy(atc);
 }
 
+/* Some of those that wait, then the rest; none twice. */
+static void device_answers_each(void **state)
+{
+	struct fixture *f = *state;
+	struct weir_model_atc *atc = add_device(f, WEIR_MODEL_ATC_LAZY, false);
+	struct weir_model_stepper *stepper = weir_model_atc_stepper(atc);
+
+	invalidate_pages(f, 4);
+	queue_command(f, WEIR_SMMU_CMD_SYNC, 0);
+	assert_int_equal(stepper->step(stepper, 3), 3);
+	assert_int_equal(step(f, 10), 0);
+	assert_int_equal(stepper->step(stepper, 3), 1);
+	assert_int_equal(step(f, 10), 1);
+	weir_model_atc_destroy(atc);
+}
+
 static struct weir_model_atc *watched;
 
 static void invalidate_under_way(struct fixture *f)
@@ -469,6 +486,30 @@ static void device_drops_by_pasid(void **state)
 	weir_model_atc_destroy(atc);
 }
 
+/* PCIe 10.2.3.2: what one privilege was granted is not the other's. */
+static void device_caches_by_privilege(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t cds = add_pasids(f, STREAM, 2, WEIR_SMMU_STE_S1DSS_SSID0), value = 0;
+	struct weir_model_atc *atc = add_device(f, WEIR_MODEL_ATC_PROMPT, false);
+	uint64_t table = fill_cd(f, cds, 1);
+
+	map(f, table, VA, PAGES | (PAGE & ~WEIR_VMSA_AP_UNPRIV));
+	map(f, table, VA + 0x1000, PAGES | PAGE);
+	assert_int_equal(weir_model_atc_access(atc, PASID | WEIR_MODEL_TXN_PRIVILEGED, 1, VA,
+					       &value, 8),
+			 WEIR_MODEL_OK);
+	assert_int_equal(weir_model_atc_access(atc, PASID, 1, VA, &value, 8), WEIR_MODEL_BLOCKED);
+	assert_int_equal(weir_model_atc_access(atc, PASID, 1, VA + 0x1000, &value, 8),
+			 WEIR_MODEL_OK);
+	assert_int_equal(weir_model_atc_access(atc, PASID | WEIR_MODEL_TXN_PRIVILEGED, 1,
+					       VA + 0x1000, &value, 8),
+			 WEIR_MODEL_OK);
+	assert_int_equal(stats_of_device(atc).requests, 4);
+	assert_int_equal(stats_of_device(atc).hits, 0);
+	weir_model_atc_destroy(atc);
+}
+
 /* ---- Threads --------------------------------------------------------------------------- */
 
 #define THREADS 3u
@@ -566,10 +607,12 @@ int main(void)
 		ATC(device_caches),
 		ATC(device_asks_again_too_early),
 		ATC(device_has_manners),
+		ATC(device_answers_each),
 		ATC(device_answers_after_its_accesses),
 		ATC(lazy_device_answers_in_the_end),
 		ATC(device_drops_an_overtaken_answer),
 		ATC(device_drops_by_pasid),
+		ATC(device_caches_by_privilege),
 		ATC(threads_never_write_late),
 	};
 

@@ -10,7 +10,6 @@
  *  - what transactions get then, by ways that are short, is what they got before;
  *  - after CMD_SYNC no thread gets, or is on its way with, what was invalidated before it;
  *  - more threads than there are lanes are as good;
- *  - a thread that ends leaves its lane to the next;
  *  - several threads may be the first (for the thread sanitizer: they find memory at once).
  */
 

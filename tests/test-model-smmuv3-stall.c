@@ -9,7 +9,8 @@
  *    aborted, RAZ/WI where TERM_MODEL has it;
  *  - CMD_RESUME works for the STAG and the stream together, once; a STAG is not used for two
  *    transactions at a time;
- *  - CMD_STALL_TERM ends those of a stream, clearing SMMUEN ends all; CMD_SYNC waits for none;
+ *  - CMD_STALL_TERM ends those of a stream, clearing SMMUEN ends all, at the latest in step(), and
+ *    one that would stall just then is terminated in silence; CMD_SYNC waits for none;
  *  - a stall that cannot be recorded is no overflow: it is retried when the queue is writable, and
  *    recorded as it faults then, or not at all if it does not (7.2.1, 7.4);
  *  - transactions that want what a recorded one wants, and fault as it did, are not recorded, and
@@ -347,6 +348,76 @@ static void smmuen_ends_all(void **state)
 	expect_told(STREAM, stag, WEIR_MODEL_BLOCKED);
 	resume(f, STREAM, stag, WEIR_SMMU_CMD_RESUME_0_RETRY);
 	assert_int_equal(told.count, 0);
+}
+
+/* With adversarial caches SMMUEN falls in step(), which tells before it looks at commands. */
+static void smmuen_ends_all_late(void **state)
+{
+	struct fixture *f = *state;
+	uint16_t stag;
+
+	f->config.caches = WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL;
+	create_with(f, WEIR_SMMU_IDR0_STALL_MODEL_BOTH, 0, &client);
+	add_with(f, STREAM, ARS_STALL);
+	stag = expect_stall(f, STREAM, VA);
+	wr(f, WEIR_SMMU_CR0, 4, WEIR_SMMU_CR0_EVENTQEN | WEIR_SMMU_CR0_CMDQEN);
+	assert_int_equal(told.count, 0);
+	step(f, 0);
+	expect_told(STREAM, stag, WEIR_MODEL_BLOCKED);
+}
+
+/* A transaction whose walk takes its time, of a page that goes meanwhile. */
+static uint32_t walking;
+static enum weir_model_result walked;
+
+static void take_time(struct fixture *f, uint64_t addr)
+{
+	put(f, addr, 0);
+	__atomic_store_n(&walking, 1, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < 10000; i++)
+		sched_yield();
+}
+
+static void *walk_slowly(void *opaque)
+{
+	uint16_t stag;
+
+	walked = try_stream(opaque, STREAM, VA, false, &stag);
+	return NULL;
+}
+
+/* 6.3.9.6. SMMUEN falls between the begin and the fault, unless this thread comes too late. */
+static void smmuen_falls_before_a_stall(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t cr0 = (uint32_t)rd(f, WEIR_SMMU_CR0, 4);
+	uint64_t table, record[4];
+	pthread_t thread;
+
+	set_field(&f->config.idr[0], WEIR_SMMU_IDR0_HTTU, WEIR_SMMU_IDR0_HTTU_AF);
+	f->windows = false;
+	create_with(f, WEIR_SMMU_IDR0_STALL_MODEL_BOTH, 0, &client);
+	table = add_with(f, STREAM, ARS_STALL | WEIR_SMMU_CD_0_HA);
+	f->before_cas = take_time;
+	walked = WEIR_MODEL_STALLED;
+	for (unsigned int i = 0; i < 100 && walked == WEIR_MODEL_STALLED; i++) {
+		while (pop_event(f, record))
+			continue;
+		told.count = 0;
+		map(f, table, VA, PAGES | (PAGE & ~WEIR_VMSA_AF));
+		__atomic_store_n(&walking, 0, __ATOMIC_RELAXED);
+		assert_int_equal(pthread_create(&thread, NULL, walk_slowly, f), 0);
+		while (!__atomic_load_n(&walking, __ATOMIC_ACQUIRE))
+			sched_yield();
+		wr(f, WEIR_SMMU_CR0, 4, cr0 & ~(uint32_t)WEIR_SMMU_CR0_SMMUEN);
+		pthread_join(thread, NULL);
+		wr(f, WEIR_SMMU_CR0, 4, cr0);
+	}
+	assert_int_equal(walked, WEIR_MODEL_BLOCKED);
+	assert_int_equal(told.count, 0);
+	expect_no_event(f);
+	/* Others stall as ever. */
+	expect_stall(f, STREAM, VA + 0x1000);
 }
 
 static void sync_waits_for_none(void **state)
@@ -803,6 +874,8 @@ int main(void)
 		STALLS(stall_max_is_the_limit),
 		STALLS(stall_term_ends_a_stream),
 		STALLS(smmuen_ends_all),
+		STALLS(smmuen_ends_all_late),
+		STALLS(smmuen_falls_before_a_stall),
 		STALLS(sync_waits_for_none),
 		STALLS(illegal_without_stalls),
 		STALLS(not_lost_in_a_full_queue),

@@ -5,7 +5,8 @@
  *  - bypass and abort by STE; addresses beyond the OAS;
  *  - both formats of the stream table; each kind of event that a stage-1 implementation has, whole
  *    records; RECINVSID, CD.R;
- *  - what failed to be fetched is not cached; prefetches are silent.
+ *  - what failed to be fetched is not cached; prefetches are silent;
+ *  - a window of RAM that does not hold the word, or no aligned words, or is none, is not used.
  */
 
 #include "smmuhost.h"
@@ -227,6 +228,35 @@ static void prefetch_is_silent(void **state)
 	assert_int_equal(stats_of(f).cd_fetches, 1);
 }
 
+static void odd_windows_are_not_used(void **state)
+{
+	struct fixture *f = *state;
+	const struct weir_model_window windows[] = {
+		{ RAM_BASE, RAM_SIZE, f->ram }, /* this one is */
+		{ RAM_BASE + RAM_SIZE, RAM_SIZE, f->ram + RAM_SIZE },
+		{ RAM_BASE, RAM_SIZE, NULL },
+		{ RAM_BASE, 0, f->ram },
+		{ RAM_BASE, RAM_SIZE - 4, f->ram },
+		{ RAM_BASE + 4, RAM_SIZE - 8, f->ram },
+		{ RAM_BASE, RAM_SIZE - 8, f->ram + 4 },
+	};
+	unsigned int words;
+
+	map(f, add_stream(f, STREAM), 0x1000, PAGE | PAGES);
+	f->windows = false;
+	recreate(f);
+	expect_read(f, 0x1000, PAGES);
+	words = taken(&f->loads);
+	assert_true(words > 0);
+	f->windows = true;
+	for (size_t i = 0; i < WEIR_ARRAY_SIZE(windows); i++) {
+		f->window = &windows[i];
+		recreate(f);
+		expect_read(f, 0x1000, PAGES);
+		assert_int_equal(taken(&f->loads), i ? words : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +269,7 @@ int main(void)
 		TEST(suppressed_faults),
 		TEST_DISABLED(two_level_stream_table),
 		TEST(prefetch_is_silent),
+		TEST(odd_windows_are_not_used),
 	};
 
 	return cmocka_run_group_tests_name("SMMUv3 model: streams", tests, NULL, NULL);

@@ -17,8 +17,10 @@ static uint64_t *word_at(struct fixture *f, uint64_t addr)
 
 static enum weir_model_result host_load64(void *opaque, uint64_t addr, uint64_t *value)
 {
-	uint64_t *word = word_at(opaque, addr);
+	struct fixture *f = opaque;
+	uint64_t *word = word_at(f, addr);
 
+	__atomic_add_fetch(&f->loads, 1, __ATOMIC_RELAXED);
 	if (!word)
 		return WEIR_MODEL_ABORT;
 	*value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
@@ -88,6 +90,8 @@ static bool host_window(void *opaque, uint64_t addr, struct weir_model_window *w
 	/* So that others look for it meanwhile, where there are any. */
 	sched_yield();
 	*window = (struct weir_model_window){ RAM_BASE, RAM_SIZE, f->ram };
+	if (f->window)
+		*window = *f->window;
 	return true;
 }
 

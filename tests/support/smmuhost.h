@@ -44,6 +44,8 @@ struct fixture {
 	uint8_t *ram;
 	struct weir_model_smmuv3_config config; /* what create() makes; set_up() fills it in */
 	bool windows;				/* whether the host gives its RAM away; it does */
+	const struct weir_model_window *window; /* ... this in its place; NULL: its RAM */
+	unsigned int loads;			/* calls of its load64() */
 	struct weir_model_smmuv3 *smmu;
 	unsigned int lines[WEIR_MODEL_SMMUV3_LINES], kicks, wakes;
 	unsigned int msis; /* and the last one */
