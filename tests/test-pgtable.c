@@ -126,10 +126,10 @@ static int set_up(void **state)
 	memset(&fixture, 0, sizeof(fixture));
 	fix = &fixture;
 	fix->fake = fakeplat_new(MIB(16));
-	assert_int_equal(weir_pgtable_cache_init(&fix->cache, fix->fake, 1, WEIR_ZONE_NORMAL,
+	assert_int_equal(weir_pgtable_cache_init(&fix->cache, fix->fake, 1, WEIR_ZONE_NORMAL, 12,
 						 &fix->in_use),
 			 0);
-	fix->pt.format = &weir_pgtable_vmsav8_s1;
+	fix->pt.format = &weir_pgtable_vmsav8_s1_4k;
 	fix->pt.cache = &fix->cache;
 	fix->pt.plat = fix->fake;
 	fix->pt.coherent = true;
@@ -290,7 +290,7 @@ static void each_failed_allocation(void **state)
 		weir_pgtable_fini(&fix->pt);
 		weir_pgtable_cache_fini(&fix->cache);
 		assert_int_equal(weir_pgtable_cache_init(&fix->cache, fix->fake, 1,
-							 WEIR_ZONE_NORMAL, &fix->in_use),
+							 WEIR_ZONE_NORMAL, 12, &fix->in_use),
 				 0);
 		fix->pt = fresh;
 		assert_int_equal(weir_pgtable_init(&fix->pt, 48, 44), 0);

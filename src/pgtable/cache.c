@@ -9,7 +9,7 @@
 #include "base/lock.h"
 
 int weir_pgtable_cache_init(struct weir_pgtable_cache *cache, void *plat, unsigned int cpus,
-			    enum weir_zone zone, int64_t *in_use)
+			    enum weir_zone zone, unsigned int page_shift, int64_t *in_use)
 {
 	size_t size = cpus * sizeof(struct weir_pgtable_magazine);
 	unsigned int order = 0;
@@ -24,6 +24,7 @@ int weir_pgtable_cache_init(struct weir_pgtable_cache *cache, void *plat, unsign
 	cache->plat = plat;
 	cache->cpus = cpus;
 	cache->zone = zone;
+	cache->page_order = page_shift - WEIR_PAGE_SHIFT;
 	cache->order = order;
 	cache->in_use = in_use;
 	cache->magazines = plat_phys_to_virt(plat, phys);
@@ -42,7 +43,8 @@ void weir_pgtable_cache_fini(struct weir_pgtable_cache *cache)
 
 		for (i = 0; i < magazine->count; i++)
 			plat_pages_free(cache->plat,
-					plat_virt_to_phys(cache->plat, magazine->pages[i]), 0);
+					plat_virt_to_phys(cache->plat, magazine->pages[i]),
+					cache->page_order);
 	}
 	plat_pages_free(cache->plat, plat_virt_to_phys(cache->plat, cache->magazines),
 			cache->order);
@@ -67,12 +69,13 @@ uint64_t *weir_pgtable_page_alloc(struct weir_pgtable_cache *cache)
 	weir_phys_t phys;
 
 	if (!page) {
-		if (plat_pages_alloc(cache->plat, 0, cache->zone, WEIR_ALLOC_ATOMIC, &phys))
+		if (plat_pages_alloc(cache->plat, cache->page_order, cache->zone, WEIR_ALLOC_ATOMIC,
+				     &phys))
 			return NULL;
 		page = plat_phys_to_virt(cache->plat, phys);
-		memset(page, 0, WEIR_PAGE_SIZE);
+		memset(page, 0, WEIR_PAGE_SIZE << cache->page_order);
 	}
-	__atomic_fetch_add(cache->in_use, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(cache->in_use, (int64_t)1 << cache->page_order, __ATOMIC_RELAXED);
 	return page;
 }
 
@@ -90,7 +93,8 @@ static bool to_magazine(struct weir_pgtable_cache *cache, uint64_t *page)
 
 void weir_pgtable_page_free(struct weir_pgtable_cache *cache, uint64_t *page)
 {
-	__atomic_fetch_sub(cache->in_use, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(cache->in_use, (int64_t)1 << cache->page_order, __ATOMIC_RELAXED);
 	if (!to_magazine(cache, page))
-		plat_pages_free(cache->plat, plat_virt_to_phys(cache->plat, page), 0);
+		plat_pages_free(cache->plat, plat_virt_to_phys(cache->plat, page),
+				cache->page_order);
 }

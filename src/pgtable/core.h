@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walker core: map, unmap, lookup. Included by the file of each format, which has defined
+ * The walker core: map, unmap, lookup; core-leaf.h has what changes valid leaves. Included by the
+ * file of each format, which has defined
  *
  * - SHAPE: a static const struct weir_pgtable_shape, so that the compiler has constants to work
  *   with (half of the instructions of a map are saved);
@@ -24,10 +25,7 @@
 #ifndef WEIR_PGTABLE_CORE_H
 #define WEIR_PGTABLE_CORE_H
 
-#include "base/lock.h"
-#include "pgtable/pgtable.h"
-
-#define PAGE_MASK (WEIR_BIT(SHAPE.page_shift) - 1)
+#include "pgtable/core-leaf.h"
 
 /* Where a map is. tables[d] for d >= depth are those that span `at`. */
 struct cursor {
@@ -41,240 +39,183 @@ struct cursor {
 	unsigned int depth;
 };
 
-static inline unsigned int shift_of(unsigned int depth)
-{
-	return SHAPE.page_shift + depth * SHAPE.index_bits;
-}
-
-static inline unsigned int entries(void)
-{
-	return 1u << SHAPE.index_bits;
-}
-
-static inline unsigned int index_of(uint64_t iova, unsigned int depth)
-{
-	return (unsigned int)(iova >> shift_of(depth)) & (entries() - 1);
-}
-
-static inline bool is_table(uint64_t entry, unsigned int depth)
-{
-	return depth && (entry & SHAPE.type) == SHAPE.type_table;
-}
-
-static inline uint64_t leaf_type(unsigned int depth)
-{
-	return depth ? SHAPE.type_block : SHAPE.type_page;
-}
-
-static inline uint64_t *table_of(const struct weir_pgtable *pt, uint64_t entry)
-{
-	return plat_phys_to_virt(pt->plat, (weir_phys_t)(entry & SHAPE.address));
-}
-
-/* Acquire: pairs with the release in link_table() and split_locked(). */
-static inline uint64_t load(const uint64_t *slot)
-{
-	return __atomic_load_n(slot, __ATOMIC_ACQUIRE);
-}
-
-static inline void clean(const struct weir_pgtable *pt, const uint64_t *slot, unsigned int n)
-{
-	if (!pt->coherent && n)
-		plat_cache_clean(pt->plat, slot, n * sizeof(*slot));
-}
-
-/* The new table's entries are to be visible to the walker before the entry that leads to it. */
-static inline void publish_page(const struct weir_pgtable *pt, const uint64_t *page)
-{
-	if (pt->coherent)
-		plat_dma_wmb();
-	else
-		plat_cache_clean(pt->plat, page, WEIR_PAGE_SIZE);
-}
-
 /* ---- Unmapping ------------------------------------------------------------------------------- */
 
-static unsigned int clear_pages(uint64_t *slot, unsigned int n)
+static inline unsigned int clear_pages(uint64_t *slot, unsigned int n)
 {
-	unsigned int i, cleared = 0;
+	uint64_t *end = slot + n;
+	unsigned int cleared = 0;
 
-	for (i = 0; i < n; i++) {
-		if (!__atomic_load_n(&slot[i], __ATOMIC_RELAXED))
+	for (; slot != end; slot++) {
+		if (!__atomic_load_n(slot, __ATOMIC_RELAXED))
 			continue;
-		__atomic_store_n(&slot[i], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
 		cleared++;
 	}
 	return cleared;
 }
 
-static void unmap_pages(struct weir_pgtable *pt, uint64_t *table, uint64_t iova, uint64_t end,
-			struct weir_pgtable_gather *gather)
+/* Of n pages that go: is there a run of which only a part does? */
+static inline bool ends_are_tied(const struct weir_pgtable *pt, uint64_t *slot, unsigned int n)
 {
-	uint64_t *slot = &table[index_of(iova, 0)];
-	unsigned int n = (unsigned int)((end - iova) >> SHAPE.page_shift);
-	unsigned int cleared = clear_pages(slot, n);
+	uint64_t *end = slot + n, *first = run_of(slot, 0), *last = run_of(end - 1, 0);
 
+	if (first == last)
+		return n < run_length(0) && is_tied(pt, end - 1, 0);
+	return (slot != first && is_tied(pt, first + run_length(0) - 1, 0)) ||
+	       (end != last + run_length(0) && is_tied(pt, end - 1, 0));
+}
+
+static bool unmap_pages(struct weir_pgtable *pt, uint64_t *table, uint64_t iova, uint64_t end,
+			bool opened, struct weir_pgtable_gather *gather)
+{
+	uint64_t *slot = &table[index_of(pt, iova, 0)];
+	unsigned int n = (unsigned int)((end - iova) >> SHAPE.page_shift), cleared;
+
+	if (pt->contiguous && !opened && ends_are_tied(pt, slot, n))
+		return false;
+	cleared = clear_pages(slot, n);
 	if (!cleared)
-		return;
+		return true;
 	clean(pt, slot, n);
 	gather->bytes += (uint64_t)cleared << SHAPE.page_shift;
 	gather->leaf_depths |= 1;
-}
-
-/*
- * Keep a page that was taken out. The link stands in its first word, where a walker that still has
- * the page's address may read it: a page's address has none of the type bits, so it is not valid.
- */
-static void collect(struct weir_pgtable_gather *gather, uint64_t *page)
-{
-	__atomic_store_n(page, (uint64_t)(uintptr_t)gather->tables, __ATOMIC_RELAXED);
-	gather->tables = page;
-}
-
-static void clear_entry(struct weir_pgtable *pt, uint64_t *slot)
-{
-	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	clean(pt, slot, 1);
-}
-
-/* A page that holds the same as the block `entry`, in leaves of the next depth. NULL: no memory. */
-static uint64_t *split_page(struct weir_pgtable *pt, uint64_t entry, unsigned int depth)
-{
-	uint64_t *page = weir_pgtable_page_alloc(pt->cache);
-	uint64_t step = (uint64_t)1 << shift_of(depth);
-	unsigned int i;
-
-	if (!page)
-		return NULL;
-	entry = (entry & ~SHAPE.type) | leaf_type(depth);
-	for (i = 0; i < entries(); i++)
-		__atomic_store_n(&page[i], entry + i * step, __ATOMIC_RELAXED);
-	publish_page(pt, page);
-	return page;
-}
-
-static bool split_locked(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, uint64_t iova,
-			 struct weir_pgtable_gather *gather)
-{
-	uint64_t span = (uint64_t)1 << shift_of(depth);
-	uint64_t entry = load(slot);
-	uint64_t *page;
-
-	/* Another CPU, which unmaps another part, may have been first. */
-	if (!entry || is_table(entry, depth))
-		return true;
-	page = split_page(pt, entry, depth - 1);
-	if (!page)
-		return false;
-	if (pt->replaces_blocks) {
-		/* IHI 0070 3.21.1.3. The block may be cached until the caller has invalidated. */
-		gather->leaf_depths |= 1u << depth;
-	} else {
-		/* Break before make: IHI 0070 3.21.1.1, DDI 0487 D8.16. */
-		clear_entry(pt, slot);
-		pt->invalidate(pt, iova & ~(span - 1), span);
-	}
-	entry = (uint64_t)plat_virt_to_phys(pt->plat, page) | SHAPE.type_table;
-	/* Release: pairs with load(); the page was filled before. */
-	__atomic_store_n(slot, entry | (pt->coherent ? 0 : SHAPE.cleaned), __ATOMIC_RELEASE);
-	clean(pt, slot, 1);
 	return true;
 }
 
-static bool split(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, uint64_t iova,
-		  struct weir_pgtable_gather *gather)
+/* Is the entry for iova in a run of which something stays when [start, end) goes? */
+static inline bool cuts_run(const struct weir_pgtable *pt, unsigned int depth, uint64_t iova,
+			    uint64_t start, uint64_t end)
 {
-	uintptr_t flags = weir_lock_irq(&pt->split_lock);
-	bool done = split_locked(pt, slot, depth, iova, gather);
+	uint64_t first = iova & ~(run_span(depth) - 1);
 
-	weir_unlock_irq(&pt->split_lock, flags);
-	return done;
+	return pt->contiguous && SHAPE.cont_bits[depth] &&
+	       (first < start || end - first < run_span(depth));
+}
+
+static void unmap_leaf(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth,
+		       struct weir_pgtable_gather *gather)
+{
+	clear_entry(pt, slot);
+	gather->bytes += span_of(depth);
+	gather->leaf_depths |= 1u << depth;
 }
 
 /*
- * A slot of a table at depth > 0, of which `whole` or a part goes. Returns the table below, if any.
+ * [iova, end) lies in one table at depth `top`. Depth first; a table that goes whole, goes last.
+ * false: something at an end of the range stays, because it must be opened first. Where that was
+ * done (`opened`) what cannot go as a whole stays.
+ *
+ * Without replaces_blocks an entry at an end that is not valid may be a block, or of a run, that
+ * another CPU is changing at this moment: broken, not yet made. open_end() waits for it.
  */
-static uint64_t *unmap_slot(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth,
-			    uint64_t iova, bool whole, struct weir_pgtable_gather *gather)
+static bool unmap_range(struct weir_pgtable *pt, uint64_t *table, unsigned int top, uint64_t iova,
+			uint64_t end, bool opened, struct weir_pgtable_gather *gather)
 {
-	uint64_t entry = load(slot);
-
-	/*
-	 * Without replaces_blocks nothing here may be a block that another CPU is splitting at this
-	 * moment: broken, not yet made. split() waits for it under the lock.
-	 */
-	if (!whole && (entry ? !is_table(entry, depth) : !pt->replaces_blocks) &&
-	    split(pt, slot, depth, iova, gather))
-		entry = load(slot);
-	if (!entry)
-		return NULL;
-	if (is_table(entry, depth))
-		return table_of(pt, entry);
-	if (whole) {
-		clear_entry(pt, slot);
-		gather->bytes += (uint64_t)1 << shift_of(depth);
-		gather->leaf_depths |= 1u << depth;
-	}
-	return NULL;
-}
-
-/* [iova, end) lies in one table at depth `top`. Depth first; a table that goes whole, goes last. */
-static void unmap_range(struct weir_pgtable *pt, uint64_t *table, unsigned int top, uint64_t iova,
-			uint64_t end, struct weir_pgtable_gather *gather)
-{
-	uint64_t *tables[WEIR_PGTABLE_LEVELS], *below, start = iova, next, span;
+	uint64_t *tables[WEIR_PGTABLE_LEVELS], *slot, start = iova, next, span, entry;
 	unsigned int depth = top;
+	bool done = true;
 
 	tables[top] = table;
 	while (iova < end) {
 		/* A table of pages is done in one go, others slot by slot. */
-		span = (uint64_t)1 << shift_of(depth ? depth : 1);
+		span = span_of(depth ? depth : 1);
 		next = (iova | (span - 1)) + 1;
 		next = next < end ? next : end;
+		slot = &tables[depth][index_of(pt, iova, depth)];
+		entry = depth ? load(slot) : 0;
 		if (!depth) {
-			unmap_pages(pt, tables[0], iova, next, gather);
-		} else {
-			below = unmap_slot(pt, &tables[depth][index_of(iova, depth)], depth, iova,
-					   next - iova == span, gather);
-			if (below) {
-				tables[--depth] = below;
-				continue;
-			}
+			done &= unmap_pages(pt, tables[0], iova, next, opened, gather);
+		} else if (is_table(entry, depth)) {
+			tables[--depth] = table_of(pt, entry);
+			continue;
+		} else if (next - iova != span) {
+			done &= opened || (!entry && pt->replaces_blocks);
+		} else if (!opened && cuts_run(pt, depth, iova, start, end) &&
+			   is_tied(pt, slot, depth)) {
+			done = false;
+		} else if (entry) {
+			unmap_leaf(pt, slot, depth, gather);
 		}
 		iova = next;
 		/* Up from each table that ends here; at the end of the range, from all. */
 		while (depth < top) {
-			span = (uint64_t)1 << shift_of(depth + 1);
+			span = span_of(depth + 1);
 			if (iova != end && iova & (span - 1))
 				break;
 			next = (iova - 1) & ~(span - 1); /* where that table begins */
 			depth++;
 			if (next < start || end - next < span)
 				continue;
-			clear_entry(pt, &tables[depth][index_of(next, depth)]);
+			clear_entry(pt, &tables[depth][index_of(pt, next, depth)]);
 			collect(gather, tables[depth - 1]);
 		}
 	}
+	return done;
 }
 
-static uint64_t core_unmap(struct weir_pgtable *pt, uint64_t iova, uint64_t size,
-			   struct weir_pgtable_gather *gather)
+/*
+ * So that nothing reaches across the end of a range: take the hint from a run, split a block. One
+ * step; true: there is no more to do, or no memory.
+ */
+static bool open_step(struct weir_pgtable *pt, uint64_t at, struct weir_pgtable_gather *gather)
 {
-	uint64_t before = gather->bytes, *table = pt->root, end = iova + size, entry;
+	uint64_t *slot, entry;
+	unsigned int depth = descend(pt, at, 0, &slot);
+
+	entry = load(slot);
+	if (entry & SHAPE.contiguous && at & (run_span(depth) - 1)) {
+		untie(pt, slot, depth, at, gather);
+		return false;
+	}
+	return !entry || !(at & (span_of(depth) - 1)) || !split_leaf(pt, slot, depth, at, gather);
+}
+
+static __attribute__((noinline)) void open_end(struct weir_pgtable *pt, uint64_t at,
+					       struct weir_pgtable_gather *gather)
+{
+	uintptr_t flags;
+	bool done = at == pt->limit;
+
+	while (!done) {
+		flags = weir_lock_irq(&pt->split_lock);
+		done = open_step(pt, at, gather);
+		weir_unlock_irq(&pt->split_lock, flags);
+	}
+}
+
+/*
+ * Down to the table in which the range begins to fan out, or is a whole entry; then unmap_range().
+ */
+static bool unmap_inside(struct weir_pgtable *pt, uint64_t iova, uint64_t size, bool opened,
+			 struct weir_pgtable_gather *gather)
+{
+	uint64_t *table = pt->root, end = iova + size, entry;
 	unsigned int depth = pt->depth;
 
-	if (!WEIR_IS_ALIGNED(iova | size, (uint64_t)1 << SHAPE.page_shift) || !size ||
-	    iova >= pt->limit || size > pt->limit - iova)
-		return 0;
-	/* Down to the table in which the range begins to fan out, or is a whole entry. */
 	while (depth && !((iova ^ (end - 1)) >> shift_of(depth)) && size >> shift_of(depth) == 0) {
-		entry = load(&table[index_of(iova, depth)]);
+		entry = load(&table[index_of(pt, iova, depth)]);
 		if (!is_table(entry, depth))
 			break;
 		table = table_of(pt, entry);
 		depth--;
 	}
-	unmap_range(pt, table, depth, iova, end, gather);
+	return unmap_range(pt, table, depth, iova, end, opened, gather);
+}
+
+/* Once the ends are open nothing is broken there any more, and what is not valid is a hole. */
+static uint64_t core_unmap(struct weir_pgtable *pt, uint64_t iova, uint64_t size,
+			   struct weir_pgtable_gather *gather)
+{
+	uint64_t before = gather->bytes;
+
+	if (!is_inside(pt, iova, size))
+		return 0;
+	if (WEIR_UNLIKELY(!unmap_inside(pt, iova, size, false, gather))) {
+		open_end(pt, iova, gather);
+		open_end(pt, iova + size, gather);
+		unmap_inside(pt, iova, size, true, gather);
+	}
 	return gather->bytes - before;
 }
 
@@ -288,7 +229,7 @@ static uint64_t link_table(struct weir_pgtable *pt, uint64_t *slot)
 
 	if (!page)
 		return 0;
-	entry = (uint64_t)plat_virt_to_phys(pt->plat, page) | SHAPE.type_table;
+	entry = table_entry(pt, page);
 	publish_page(pt, page);
 	/* Release: pairs with load(). Acquire on failure: the winner's table is used next. */
 	if (!__atomic_compare_exchange_n(slot, &found, entry, false, __ATOMIC_RELEASE,
@@ -322,17 +263,22 @@ static int make_table(struct weir_pgtable *pt, uint64_t *slot, unsigned int dept
 	return 0;
 }
 
+static inline unsigned int leaf_depths(const struct weir_pgtable *pt)
+{
+	return SHAPE.high ? pt->block_depths : SHAPE.block_depths;
+}
+
 /* The largest leaf that address, memory and size allow. */
 static unsigned int best_depth(const struct weir_pgtable *pt, uint64_t addresses, uint64_t size)
 {
 	unsigned int depth, best = 0;
 
 	for (depth = 1; depth <= pt->depth; depth++) {
-		uint64_t span = (uint64_t)1 << shift_of(depth);
+		uint64_t span = span_of(depth);
 
 		if (size < span || addresses & (span - 1))
 			break;
-		if (SHAPE.block_depths >> depth & 1)
+		if (leaf_depths(pt) >> depth & 1)
 			best = depth;
 	}
 	return best;
@@ -350,6 +296,16 @@ static inline void clean_written(struct cursor *c)
 {
 	clean(c->pt, c->written, (unsigned int)(c->slot - c->written));
 	c->written = c->slot;
+}
+
+static inline unsigned int left_from(const struct weir_pgtable *pt, unsigned int index,
+				     unsigned int depth)
+{
+	unsigned int all = entries();
+
+	if (SHAPE.concat_bits && depth == pt->depth)
+		all <<= SHAPE.concat_bits;
+	return all - index;
 }
 
 /*
@@ -370,7 +326,7 @@ static int seek(struct cursor *c, unsigned int want)
 	c->at = iova;
 	table = c->tables[depth];
 	for (shift = shift_of(depth);; shift -= bits) {
-		slot = &table[iova >> shift & (entries() - 1)];
+		slot = &table[iova >> shift & index_mask(pt, depth)];
 		entry = load(slot);
 		if (depth == want) {
 			if (WEIR_LIKELY(!is_table(entry, depth)))
@@ -388,7 +344,7 @@ static int seek(struct cursor *c, unsigned int want)
 	c->slot = slot;
 	c->written = slot;
 	c->depth = depth;
-	c->left = entries() - (unsigned int)(slot - table);
+	c->left = left_from(pt, (unsigned int)(slot - table), depth);
 	return 0;
 }
 
@@ -406,12 +362,62 @@ static inline unsigned int fill(uint64_t *slot, unsigned int n, uint64_t entry, 
 	return i;
 }
 
+static bool all_free(const uint64_t *slot, unsigned int n)
+{
+	while (n--)
+		if (__atomic_load_n(&slot[n], __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
+/*
+ * Whole runs, with the hint: only where nothing stands in the way, since a run of which a part
+ * leads elsewhere would translate that part wrongly (DDI 0487 D8.7.1). Until the last entry is
+ * written a walker may take the run for whole: these addresses are nobody's yet but their owner's.
+ */
+static unsigned int fill_runs(uint64_t *slot, unsigned int n, uint64_t entry, unsigned int depth)
+{
+	unsigned int run = run_length(depth), done = 0, i;
+
+	for (entry |= SHAPE.contiguous; n - done >= run && all_free(slot, run); done += run)
+		for (i = 0; i < run; i++, entry += span_of(depth))
+			__atomic_store_n(slot++, entry, __ATOMIC_RELAXED);
+	return done;
+}
+
+/*
+ * fill() for a table that uses the hint; `apart` is iova ^ phys. Not inlined: a map without it
+ * keeps its registers.
+ */
+static __attribute__((noinline)) unsigned int
+fill_hinted(uint64_t *slot, unsigned int n, uint64_t entry, unsigned int depth, uint64_t apart)
+{
+	unsigned int run = run_length(depth), at = (unsigned int)(slot - run_of(slot, depth)), done;
+
+	if (run > 1 && !(apart & (run_span(depth) - 1))) {
+		done = at ? 0 : fill_runs(slot, n, entry, depth);
+		if (done)
+			return done;
+		n = n < run - at ? n : run - at;
+	}
+	return fill(slot, n, entry, span_of(depth));
+}
+
+/* Where addresses have a gap at bit 48, the entries of one go may not carry across it. */
+static inline unsigned int before_gap(uint64_t phys, unsigned int n, unsigned int shift)
+{
+	uint64_t left = (WEIR_BIT(48) - (phys & (WEIR_BIT(48) - 1))) >> shift;
+
+	return SHAPE.high && n > left ? (unsigned int)left : n;
+}
+
 static int map_extent(struct cursor *c, uint64_t phys, uint64_t size, uint64_t leaf)
 {
 	struct weir_pgtable *pt = c->pt;
 
 	while (size) {
 		unsigned int shift, n, done;
+		uint64_t entry;
 		int ret;
 
 		/* Among pages the rest of the table can only hold pages. */
@@ -422,14 +428,19 @@ static int map_extent(struct cursor *c, uint64_t phys, uint64_t size, uint64_t l
 		}
 		shift = shift_of(c->depth);
 		n = size >> shift < c->left ? (unsigned int)(size >> shift) : c->left;
-		done = fill(c->slot, n, phys | leaf | leaf_type(c->depth), (uint64_t)1 << shift);
+		n = before_gap(phys, n, shift);
+		entry = encode(phys) | leaf | leaf_type(c->depth);
+		if (pt->contiguous)
+			done = fill_hinted(c->slot, n, entry, c->depth, c->iova ^ phys);
+		else
+			done = fill(c->slot, n, entry, WEIR_BIT(shift));
+		if (!done)
+			return -WEIR_EEXIST;
 		c->slot += done;
 		c->left -= done;
 		c->iova += (uint64_t)done << shift;
 		phys += (uint64_t)done << shift;
 		size -= (uint64_t)done << shift;
-		if (done < n && !is_table(load(c->slot), c->depth))
-			return -WEIR_EEXIST;
 	}
 	return 0;
 }
@@ -457,7 +468,7 @@ static inline unsigned int map_pages(struct cursor *c, const struct weir_extent 
 		uint64_t phys = (uint64_t)extents[i].phys;
 
 		if (extents[i].size != PAGE_MASK + 1 || phys & not_phys ||
-		    !fill(&slot[i], 1, phys | leaf, 0))
+		    !fill(&slot[i], 1, encode(phys) | leaf, 0))
 			break;
 	}
 	c->slot += i;
@@ -471,6 +482,7 @@ static inline void start(struct cursor *c, struct weir_pgtable *pt, uint64_t iov
 {
 	uint64_t *table = pt->root, entry;
 	unsigned int depth = pt->depth, shift;
+	uint64_t mask = index_mask(pt, depth);
 
 	c->pt = pt;
 	c->at = c->iova = iova;
@@ -481,14 +493,15 @@ static inline void start(struct cursor *c, struct weir_pgtable *pt, uint64_t iov
 	if (WEIR_UNLIKELY(iova >= pt->limit || iova & PAGE_MASK))
 		return;
 	for (shift = shift_of(depth); depth; shift -= SHAPE.index_bits) {
-		entry = load(&table[iova >> shift & (entries() - 1)]);
+		entry = load(&table[iova >> shift & mask]);
+		mask = entries() - 1;
 		if (WEIR_UNLIKELY((entry & pt->ready_mask) != pt->ready_table))
 			return;
 		table = table_of(pt, entry);
 		c->tables[--depth] = table;
 	}
-	c->slot = c->written = &table[index_of(iova, 0)];
-	c->left = entries() - index_of(iova, 0);
+	c->slot = c->written = &table[iova >> SHAPE.page_shift & mask];
+	c->left = left_from(pt, (unsigned int)(c->slot - table), 0);
 	c->depth = 0;
 }
 
@@ -503,7 +516,7 @@ static __attribute__((noinline)) int map_extents(struct weir_pgtable *pt, uint64
 {
 	struct cursor c;
 	uint64_t leaf = 0;
-	int ret = attributes(prot, &leaf);
+	int ret = attributes(pt, prot, &leaf);
 
 	start(&c, pt, iova);
 	while (count && !ret) {
@@ -532,9 +545,9 @@ static int core_map(struct weir_pgtable *pt, uint64_t iova, const struct weir_ex
 	uint64_t end;
 	int ret = map_extents(pt, iova, extents, count, prot, &end);
 
-	/* All of [iova, end) is what was just written: nothing is split, nothing can fail. */
+	/* All of [iova, end) is what was just written: its ends are open. */
 	if (WEIR_UNLIKELY(ret && end != iova))
-		core_unmap(pt, iova, end - iova, gather);
+		unmap_inside(pt, iova, end - iova, true, gather);
 	return ret;
 }
 
@@ -543,40 +556,89 @@ static int core_map(struct weir_pgtable *pt, uint64_t iova, const struct weir_ex
 static int core_lookup(struct weir_pgtable *pt, uint64_t iova, weir_phys_t *phys,
 		       unsigned int *leaf_depth)
 {
-	const uint64_t *table = pt->root;
 	unsigned int depth;
-	uint64_t entry, offset;
+	uint64_t *slot, entry, offset;
 
 	if (iova >= pt->limit)
 		return -WEIR_ENOENT;
-	for (depth = pt->depth;; depth--) {
-		entry = load(&table[index_of(iova, depth)]);
-		if (!is_table(entry, depth))
-			break;
-		table = table_of(pt, entry);
-	}
+	depth = descend(pt, iova, 0, &slot);
+	entry = load(slot);
 	if (!entry)
 		return -WEIR_ENOENT;
-	offset = ((uint64_t)1 << shift_of(depth)) - 1;
-	*phys = (weir_phys_t)((entry & SHAPE.address & ~offset) | (iova & offset));
+	offset = span_of(depth) - 1;
+	*phys = (weir_phys_t)((decode(entry) & ~offset) | (iova & offset));
 	if (leaf_depth)
 		*leaf_depth = depth;
 	return 0;
 }
 
+/* A root that is one table comes from the cache, one of several in one piece from the platform. */
+static uint64_t *alloc_root(struct weir_pgtable *pt, uint64_t size)
+{
+	unsigned int order = pt->cache->page_order;
+	weir_phys_t phys;
+	uint64_t *root;
+
+	if (size <= PAGE_MASK + 1)
+		return weir_pgtable_page_alloc(pt->cache);
+	while (WEIR_PAGE_SIZE << order < size)
+		order++;
+	if (plat_pages_alloc(pt->plat, order, pt->cache->zone, WEIR_ALLOC_ATOMIC, &phys))
+		return NULL;
+	root = plat_phys_to_virt(pt->plat, phys);
+	memset(root, 0, WEIR_PAGE_SIZE << order);
+	pt->root_order = (uint8_t)order;
+	__atomic_fetch_add(pt->cache->in_use, (int64_t)1 << order, __ATOMIC_RELAXED);
+	return root;
+}
+
+static void free_root(struct weir_pgtable *pt)
+{
+	if (!pt->root_order) {
+		weir_pgtable_page_free(pt->cache, pt->root);
+		return;
+	}
+	__atomic_fetch_sub(pt->cache->in_use, (int64_t)1 << pt->root_order, __ATOMIC_RELAXED);
+	plat_pages_free(pt->plat, weir_pgtable_root(pt), pt->root_order);
+}
+
+/* The level at which a walk starts (DDI 0487 D8.2): the lowest whose root reaches va_bits. */
+static unsigned int root_depth(unsigned int va_bits)
+{
+	unsigned int depth = SHAPE.root_depth;
+
+	while (va_bits > shift_of(depth + 1) + SHAPE.concat_bits)
+		depth++;
+	return depth;
+}
+
 static int core_init(struct weir_pgtable *pt, unsigned int va_bits, unsigned int pa_bits)
 {
-	unsigned int index_bits = SHAPE.index_bits;
+	unsigned int bits = SHAPE.high ? 52 : 48;
+	uint64_t size;
 
-	pt->depth = (uint8_t)((va_bits - SHAPE.page_shift + index_bits - 1) / index_bits - 1);
+	/* The largest T0SZ is 39 without small tables (DDI 0487 D8.2). */
+	if (va_bits < 25 || va_bits > bits || (pt->tracks_dirty && !pt->coherent))
+		return -WEIR_EINVAL;
+	pa_bits = pa_bits < bits ? pa_bits : bits;
+	pt->depth = (uint8_t)root_depth(va_bits);
+	pt->root_order = 0;
+	/* core-leaf.h says why. */
+	pt->replaces_blocks = pt->replaces_blocks && pt->coherent;
 	pt->limit = WEIR_BIT(va_bits);
 	pt->phys_limit = WEIR_BIT(pa_bits);
+	/* Blocks of 4 TiB are only there where addresses have 52 bits (DDI 0487 D8.3.1). */
+	pt->block_depths = SHAPE.block_depths & (uint8_t)(SHAPE.high && pa_bits < 52 ? 3 : 7);
 	pt->ready_mask = SHAPE.type | (pt->coherent ? 0 : SHAPE.cleaned);
 	pt->ready_table = SHAPE.type_table | (pt->coherent ? 0 : SHAPE.cleaned);
-	pt->root = weir_pgtable_page_alloc(pt->cache);
+	size = (pt->limit >> shift_of(pt->depth)) * sizeof(*pt->root);
+	pt->root = alloc_root(pt, size);
 	if (!pt->root)
 		return -WEIR_ENOMEM;
-	publish_page(pt, pt->root);
+	if (pt->coherent)
+		plat_dma_wmb();
+	else
+		plat_cache_clean(pt->plat, pt->root, size);
 	return 0;
 }
 
@@ -584,9 +646,9 @@ static void core_fini(struct weir_pgtable *pt)
 {
 	struct weir_pgtable_gather gather = { 0 };
 
-	core_unmap(pt, 0, pt->limit, &gather);
+	unmap_inside(pt, 0, pt->limit, true, &gather);
 	weir_pgtable_free_tables(pt, &gather);
-	weir_pgtable_page_free(pt->cache, pt->root);
+	free_root(pt);
 	pt->root = NULL;
 }
 

@@ -19,6 +19,11 @@ weir_phys_t weir_pgtable_root(const struct weir_pgtable *pt)
 	return plat_virt_to_phys(pt->plat, pt->root);
 }
 
+unsigned int weir_pgtable_start_level(const struct weir_pgtable *pt)
+{
+	return 3u - pt->depth;
+}
+
 uint64_t weir_pgtable_page_sizes(const struct weir_pgtable *pt)
 {
 	const struct weir_pgtable_shape *shape = pt->format->shape;
@@ -26,7 +31,7 @@ uint64_t weir_pgtable_page_sizes(const struct weir_pgtable *pt)
 	unsigned int depth;
 
 	for (depth = 0; depth <= pt->depth; depth++)
-		if (shape->block_depths >> depth & 1)
+		if (pt->block_depths >> depth & 1)
 			sizes |= WEIR_BIT(shape->page_shift + depth * shape->index_bits);
 	return sizes;
 }

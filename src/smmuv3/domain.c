@@ -144,11 +144,11 @@ static int invalidate(struct weir_smmuv3_domain *d, const struct stale *s)
 	return weir_smmuv3_issue(smmu_of(d->domain.iommu), cmds, n);
 }
 
-/* For a block that is being split: the page tables' break before make. */
+/* For the page tables, which change leaves: what led there, tables too. */
 static void invalidate_block(struct weir_pgtable *pt, uint64_t iova, uint64_t size)
 {
 	struct weir_smmuv3_domain *d = WEIR_CONTAINER_OF(pt, struct weir_smmuv3_domain, pt);
-	struct stale s = { .iova = iova, .size = size };
+	struct stale s = { .iova = iova, .size = size, .tables = true };
 
 	(void)invalidate(d, &s);
 }
@@ -178,7 +178,7 @@ static bool finish(struct weir_smmuv3_domain *d, uint64_t iova, uint64_t size,
 {
 	struct stale s = { iova, size, gather->leaf_depths, gather->tables != NULL };
 
-	if (!gather->bytes && !gather->tables)
+	if (!gather->leaf_depths && !gather->tables)
 		return true;
 	if (WEIR_LIKELY(!invalidate(d, &s))) {
 		weir_pgtable_free_tables(&d->pt, gather);
@@ -220,7 +220,7 @@ static int smmuv3_iova_to_phys(struct weir_domain *domain, weir_dma_t iova, weir
 
 static int init_tables(struct weir_smmuv3 *smmu, struct weir_smmuv3_domain *d)
 {
-	d->pt.format = &weir_pgtable_vmsav8_s1;
+	d->pt.format = &weir_pgtable_vmsav8_s1_4k;
 	d->pt.cache = &smmu->cache;
 	d->pt.plat = smmu->iommu.weir->plat;
 	d->pt.coherent = smmu->features.coherent;

@@ -213,7 +213,7 @@ static int alloc_structures(struct weir_smmuv3 *smmu)
 {
 	struct weir *weir = smmu->iommu.weir;
 	int ret = weir_pgtable_cache_init(&smmu->cache, weir->plat, weir->cpus, smmu->zone,
-					  &weir->table_pages);
+					  WEIR_PAGE_SHIFT, &weir->table_pages);
 
 	/* ASID 0 is left to those who forget to set one. */
 	if (!ret)

@@ -21,6 +21,7 @@ static struct {
 	size_t pages, next, in_use;
 	bool exhausted;
 	struct threadplat_mmio mmio;
+	void (*barrier)(void);
 } tp = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread unsigned int this_cpu;
@@ -62,6 +63,11 @@ void threadplat_set_cpu(unsigned int cpu)
 void threadplat_set_mmio(const struct threadplat_mmio *mmio)
 {
 	tp.mmio = *mmio;
+}
+
+void threadplat_set_barrier(void (*fn)(void))
+{
+	tp.barrier = fn;
 }
 
 void threadplat_exhaust(bool exhausted)
@@ -209,6 +215,8 @@ void plat_dma_rmb(void)
 
 void plat_dma_wmb(void)
 {
+	if (tp.barrier)
+		tp.barrier();
 }
 
 static struct weir_spinlock cleaning;

@@ -28,6 +28,8 @@ void threadplat_delete(void);
 void threadplat_set_cpu(unsigned int cpu);
 /* Registers for plat_mmio_map(): an address is an offset into them. */
 void threadplat_set_mmio(const struct threadplat_mmio *mmio);
+/* What happens at each plat_dma_wmb() from now on; NULL: nothing. */
+void threadplat_set_barrier(void (*fn)(void));
 /* All allocations fail from now on, or no longer. */
 void threadplat_exhaust(bool exhausted);
 /* RAM as a device sees it: the shadow, or the memory itself. */

@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * VMSAv8-64 stage 1 with the 4 KiB granule (DDI 0487 D8.3): four levels of 512 entries, blocks of
- * 2 MiB at level 2 and of 1 GiB at level 1. depth d of the core is level 3 - d.
- */
+/* VMSAv8-64 stage 1 for one granule: shape, attributes, core. */
 
-#include <weir/hw/smmuv3.h>
+#ifndef WEIR_PGTABLE_VMSAV8_S1_H
+#define WEIR_PGTABLE_VMSAV8_S1_H
 
-#include "pgtable/pgtable.h"
+#include "pgtable/vmsav8.h"
 
 static const struct weir_pgtable_shape shape = {
-	.page_shift = 12,
-	.index_bits = 9,
-	.block_depths = 0x7,
-	.address = WEIR_VMSA_ADDR,
-	.type = WEIR_VMSA_TYPE,
-	.type_table = WEIR_VMSA_TYPE_TABLE,
-	.type_block = WEIR_VMSA_TYPE_BLOCK,
-	.type_page = WEIR_VMSA_TYPE_PAGE,
-	.cleaned = WEIR_BIT(55), /* of [58:51], ignored in table descriptors */
+	VMSAV8_SHAPE,
+	.dirty_mask = WEIR_VMSA_AP_RDONLY,
+	.dirty = 0,
 };
 
 /* AttrIndx values, the bytes of WEIR_PGTABLE_VMSAV8_MAIR. */
 enum { INDEX_WB, INDEX_NC, INDEX_DEVICE };
+
+_Static_assert((WEIR_PGTABLE_VMSAV8_MAIR & 0xff) == WEIR_VMSA_MAIR_NORMAL_WB, "index 0");
+_Static_assert((WEIR_PGTABLE_VMSAV8_MAIR >> 8 & 0xff) == WEIR_VMSA_MAIR_NORMAL_NC, "index 1");
+_Static_assert((WEIR_PGTABLE_VMSAV8_MAIR >> 16 & 0xff) == WEIR_VMSA_MAIR_DEVICE_NGNRE, "index 2");
 
 static uint64_t memory_type(unsigned int prot)
 {
@@ -36,7 +32,7 @@ static uint64_t memory_type(unsigned int prot)
 	       WEIR_SMMU_FIELD(WEIR_VMSA_SH, WEIR_VMSA_SH_OSH);
 }
 
-static inline int attributes(unsigned int prot, uint64_t *leaf)
+static inline int attributes(const struct weir_pgtable *pt, unsigned int prot, uint64_t *leaf)
 {
 	/*
 	 * AF set: nothing here updates it. nG: an invalidation by ASID must find the entry. AP has
@@ -48,6 +44,9 @@ static inline int attributes(unsigned int prot, uint64_t *leaf)
 		return -WEIR_EINVAL;
 	if (!(prot & WEIR_IOMMU_WRITE))
 		attr |= WEIR_VMSA_AP_RDONLY;
+	else if (pt->tracks_dirty)
+		/* Writable and clean: D8.5.6. */
+		attr |= WEIR_VMSA_AP_RDONLY | WEIR_VMSA_DBM;
 	/*
 	 * PCIe without PASID is unprivileged (IHI 0070 13.1.3): without AP[1] it could do nothing.
 	 */
@@ -62,16 +61,4 @@ static inline int attributes(unsigned int prot, uint64_t *leaf)
 #define SHAPE shape
 #include "pgtable/core.h"
 
-const struct weir_pgtable_format weir_pgtable_vmsav8_s1 = {
-	.name = "VMSAv8-64 stage 1, 4 KiB",
-	.shape = &shape,
-	.init = core_init,
-	.fini = core_fini,
-	.map = core_map,
-	.unmap = core_unmap,
-	.lookup = core_lookup,
-};
-
-_Static_assert((WEIR_PGTABLE_VMSAV8_MAIR & 0xff) == WEIR_VMSA_MAIR_NORMAL_WB, "index 0");
-_Static_assert((WEIR_PGTABLE_VMSAV8_MAIR >> 8 & 0xff) == WEIR_VMSA_MAIR_NORMAL_NC, "index 1");
-_Static_assert((WEIR_PGTABLE_VMSAV8_MAIR >> 16 & 0xff) == WEIR_VMSA_MAIR_DEVICE_NGNRE, "index 2");
+#endif

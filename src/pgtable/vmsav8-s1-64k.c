@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* VMSAv8-64 stage 1 with the 64 KiB granule. */
+
+#define PAGE_SHIFT 16
+#define CONT_BITS 5, 5
+#include "pgtable/vmsav8-s1.h"
+
+const struct weir_pgtable_format weir_pgtable_vmsav8_s1_64k = {
+	.name = "VMSAv8-64 stage 1, 64 KiB",
+	VMSAV8_CORE,
+};

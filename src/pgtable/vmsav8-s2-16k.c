@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* VMSAv8-64 stage 2 with the 16 KiB granule. */
+
+#define PAGE_SHIFT 14
+#define CONT_BITS 7, 5
+#include "pgtable/vmsav8-s2.h"
+
+const struct weir_pgtable_format weir_pgtable_vmsav8_s2_16k = {
+	.name = "VMSAv8-64 stage 2, 16 KiB",
+	VMSAV8_CORE,
+	.stage2 = true,
+};
