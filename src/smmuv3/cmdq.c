@@ -43,6 +43,9 @@
  * only looked at while GERROR.CMDQ_ERR is active (6.3.28); waiters look for it, because the one
  * that waits may be what keeps the interrupt away.
  *
+ * The labels in brackets are steps of tests/spin/cmdq.pml, where SPIN shows all this, and that no
+ * barrier can be spared.
+ *
  * Cost of an uncontended batch: 4 atomic read-modify-writes, 3 barriers, 1 register write, 1
  * register read for each look.
  */
@@ -103,16 +106,19 @@ static inline uint64_t number_of(const struct weir_smmuv3_cmdq *q, uint64_t seen
 static bool has_consumed(struct weir_smmuv3 *smmu, uint64_t target)
 {
 	struct weir_smmuv3_cmdq *q = &smmu->cmdq;
-	/* Acquire: before the register is read, and pairs with the release below. */
+	/* [seen] Acquire: before the register is read, and pairs with the release below. */
 	uint64_t seen = __atomic_load_n(&q->consumed, __ATOMIC_ACQUIRE), now;
 
 	if (seen >= target)
 		return true;
+	/* [cons] */
 	now = number_of(q, seen, weir_smmuv3_read(smmu, WEIR_SMMU_CMDQ_CONS));
-	/* What the SMMU did before it moved CONS comes before what the caller does next. */
+	/* [cons-order] What the SMMU did before it moved CONS, before what the caller does. */
 	plat_dma_rmb();
+	/* [cover] */
 	if (now == seen || now > __atomic_load_n(&q->published, __ATOMIC_RELAXED))
 		return false;
+	/* [move] */
 	while (seen < now && !__atomic_compare_exchange_n(&q->consumed, &seen, now, false,
 							  __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		;
@@ -181,10 +187,11 @@ static int take(struct weir_smmuv3 *smmu, unsigned int n, uint64_t *first, uintp
 		uint64_t taken;
 
 		*flags = plat_irq_save();
-		/* Relaxed: the number alone. A stale one makes the compare-exchange fail. */
+		/* [taken] Relaxed: the number alone. A stale one fails the compare-exchange. */
 		taken = __atomic_load_n(&q->taken, __ATOMIC_RELAXED);
-		/* Acquire: the slots are written after the SMMU has read what was in them. */
+		/* [room] Acquire: the slots are written after the SMMU read what was in them. */
 		while (taken + n - __atomic_load_n(&q->consumed, __ATOMIC_ACQUIRE) <= q->entries) {
+			/* [take] */
 			if (!__atomic_compare_exchange_n(&q->taken, &taken, taken + n, false,
 							 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 				continue;
@@ -208,20 +215,21 @@ static void write_slots(struct weir_smmuv3 *smmu, uint64_t first,
 	for (i = 0; i < n; i++) {
 		uint64_t *slot = &q->slots[((first + i) & (q->entries - 1)) * WEIR_SMMU_CMD_WORDS];
 
-		/* Relaxed: the slot is this CPU's until `ready` says so. */
+		/* [write] Relaxed: the slot is this CPU's until `ready` says so. */
 		__atomic_store_n(&slot[0], cmds[i].word[0], __ATOMIC_RELAXED);
 		__atomic_store_n(&slot[1], cmds[i].word[1], __ATOMIC_RELAXED);
 		weir_smmuv3_clean(smmu, slot, WEIR_SMMU_CMD_SIZE);
 	}
-	/* Commands, and what they are about (tables, descriptors), before PROD (3.21.2). */
+	/* [write-order] Commands, and what they are about (tables), before PROD (3.21.2). */
 	plat_dma_wmb();
-	/* Release: pairs with the acquire in next_ready(). */
+	/* [ready] Release: pairs with the acquire in next_ready(). */
 	__atomic_store_n(&q->ready[first & (q->entries - 1)], first + n, __ATOMIC_RELEASE);
 }
 
 /* The number behind the batch that starts at `at`, or `at` if it is not ready. */
 static inline uint64_t next_ready(struct weir_smmuv3_cmdq *q, uint64_t at)
 {
+	/* [step] Acquire: pairs with the release in write_slots(). */
 	uint64_t next = __atomic_load_n(&q->ready[at & (q->entries - 1)], __ATOMIC_ACQUIRE);
 
 	return next - at - 1 < q->entries ? next : at;
@@ -233,20 +241,25 @@ static void publish(struct weir_smmuv3 *smmu)
 	uint64_t at, next;
 
 	do {
-		/* Acquire and release, both times: see the top. */
+		/* [enter] Acquire and release, here and at [leave]: see the top. */
 		if (__atomic_exchange_n(&q->publishing, 1, __ATOMIC_ACQ_REL))
 			return;
-		/* Relaxed: ordered by the exchanges; readers only want a number. */
+		/* [from] Relaxed: ordered by the exchanges; readers only want a number. */
 		at = __atomic_load_n(&q->published, __ATOMIC_RELAXED);
 		for (next = next_ready(q, at); next != at; next = next_ready(q, at))
 			at = next;
 		if (at != __atomic_load_n(&q->published, __ATOMIC_RELAXED)) {
+			/* [advance] */
 			__atomic_store_n(&q->published, at, __ATOMIC_RELAXED);
+			/* [publish-order] What was seen to be ready, and its slots, before PROD. */
 			plat_dma_wmb();
+			/* [prod] */
 			weir_smmuv3_write(smmu, WEIR_SMMU_CMDQ_PROD,
 					  (uint32_t)(at & (2 * q->entries - 1)));
 		}
+		/* [leave] */
 		__atomic_exchange_n(&q->publishing, 0, __ATOMIC_ACQ_REL);
+		/* [again] */
 		at = __atomic_load_n(&q->published, __ATOMIC_RELAXED);
 	} while (next_ready(q, at) != at);
 }
@@ -322,11 +335,12 @@ static void replace(struct weir_smmuv3 *smmu, uint64_t *slot, uint64_t word0)
 {
 	bool is_cfgi_all = word0 == WEIR_SMMU_CMD_CFGI_STE_RANGE;
 
+	/* [replace] */
 	__atomic_store_n(&slot[0], word0, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot[1], is_cfgi_all ? WEIR_SMMU_CMD_CFGI_RANGE_ALL : 0,
 			 __ATOMIC_RELAXED);
 	weir_smmuv3_clean(smmu, slot, WEIR_SMMU_CMD_SIZE);
-	/* Before the acknowledgement: the SMMU fetches the slot again then (7.1). */
+	/* [replace-order] Before the acknowledgement: then the SMMU fetches it again (7.1). */
 	plat_dma_wmb();
 }
 
@@ -344,17 +358,20 @@ static void give_up(struct weir_smmuv3 *smmu)
 void weir_smmuv3_cmdq_repair(struct weir_smmuv3 *smmu)
 {
 	struct weir_smmuv3_cmdq *q = &smmu->cmdq;
-	uint64_t seen = __atomic_load_n(&q->consumed, __ATOMIC_ACQUIRE);
+	/* [repair-seen] Relaxed: CONS stands still. An older one leads to the same slot. */
+	uint64_t seen = __atomic_load_n(&q->consumed, __ATOMIC_RELAXED);
+	/* [repair-cons] */
 	uint32_t cons = weir_smmuv3_read(smmu, WEIR_SMMU_CMDQ_CONS);
 	uint64_t at = number_of(q, seen, cons & (uint32_t)WEIR_SMMU_Q_INDEX);
-	uint64_t *slot = &q->slots[(at & (q->entries - 1)) * WEIR_SMMU_CMD_WORDS];
-	/* What is in the slot is what this driver wrote: the SMMU cannot write there. */
-	uint64_t word0 = __atomic_load_n(&slot[0], __ATOMIC_RELAXED);
-	uint64_t word1 = __atomic_load_n(&slot[1], __ATOMIC_RELAXED);
+	uint64_t *slot = &q->slots[(at & (q->entries - 1)) * WEIR_SMMU_CMD_WORDS], word0, word1;
 	bool again = q->error_at == at + 1, is_there;
 
-	/* `published` was stored before the SMMU could learn of the command. */
+	/* [repair-order] The slot and `published` were stored before the SMMU could learn of it. */
 	plat_dma_rmb();
+	/* [repair-slot] What this driver wrote there: the SMMU cannot write there. */
+	word0 = __atomic_load_n(&slot[0], __ATOMIC_RELAXED);
+	word1 = __atomic_load_n(&slot[1], __ATOMIC_RELAXED);
+	/* [repair-there] */
 	is_there = at < __atomic_load_n(&q->published, __ATOMIC_RELAXED);
 
 	q->error_at = at + 1;
