@@ -7,6 +7,7 @@
  *
  *   probe.c   what it is; taking it over and letting go of it
  *   strtab.c  the stream table: which stream does what
+ *   entry.c   changes of entries that take more than one word: for what is to come
  *   domain.c  domains: context descriptor, page tables, invalidation
  *   cd.c      what a context descriptor says
  *   cmdq.c    the command queue

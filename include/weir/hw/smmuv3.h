@@ -511,8 +511,10 @@
 #define WEIR_SMMU_STE_1_INSTCFG WEIR_GENMASK(51, 50)
 #define WEIR_SMMU_STE_INSTCFG_DATA 2u
 #define WEIR_SMMU_STE_INSTCFG_INST 3u
+#define WEIR_SMMU_STE_1_IMPDEF WEIR_GENMASK(63, 52)
 
 #define WEIR_SMMU_STE_2_S2VMID WEIR_GENMASK(15, 0)
+#define WEIR_SMMU_STE_2_IMPDEF WEIR_GENMASK(31, 16)
 #define WEIR_SMMU_STE_2_S2T0SZ WEIR_GENMASK(37, 32)
 #define WEIR_SMMU_STE_2_S2SL0 WEIR_GENMASK(39, 38)
 #define WEIR_SMMU_STE_2_S2IR0 WEIR_GENMASK(41, 40)
@@ -544,6 +546,11 @@
 
 /* Words 4 to 7 are MPAM's, Secure state's, MECID and what permission overlays need. */
 #define WEIR_SMMU_STE_4_IMPDEF WEIR_GENMASK(15, 0)
+#define WEIR_SMMU_STE_4_PARTID WEIR_GENMASK(31, 16)
+#define WEIR_SMMU_STE_5_PMG WEIR_GENMASK(7, 0)
+#define WEIR_SMMU_STE_5_ASSURED WEIR_GENMASK(11, 9) /* AssuredOnly, TL0, TL1 */
+#define WEIR_SMMU_STE_5_VMSPTR WEIR_GENMASK(55, 12)
+#define WEIR_SMMU_STE_7_S2POI WEIR_GENMASK(63, 0)
 
 /* ---- Context descriptors (5.3, 5.4) --------------------------------------------------- */
 
@@ -612,7 +619,11 @@
 #define WEIR_SMMU_CD_3_MAIR0 WEIR_GENMASK(31, 0)
 #define WEIR_SMMU_CD_3_MAIR1 WEIR_GENMASK(63, 32)
 #define WEIR_SMMU_CD_5_IMPDEF WEIR_GENMASK(31, 0) /* then MPAM's */
+#define WEIR_SMMU_CD_5_PARTID WEIR_GENMASK(47, 32)
+#define WEIR_SMMU_CD_5_PMG WEIR_GENMASK(55, 48)
 /* Words 6 and 7 are permission indirection's. */
+#define WEIR_SMMU_CD_6_PIIU WEIR_GENMASK(47, 0)
+#define WEIR_SMMU_CD_7_PIIP WEIR_GENMASK(47, 0)
 
 /* ---- Commands (chapter 4): 16 bytes --------------------------------------------------- */
 
