@@ -6,6 +6,8 @@ BUILD ?= build
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 LONG_FUZZ_SECONDS ?= 1800
+# Which benchmarks `make bench` runs.
+BENCH ?= smmuv3-translate iova pgtable cmdq
 
 # What `make test` runs; the suite `long` is left to `make test-long`.
 QUICK := --no-suite long
@@ -31,10 +33,10 @@ image: deps-image ## build the bare-metal image for QEMU's aarch64 machine
 run-qemu: all image ## the main job on bare metal: make run-qemu ARGS='--cpus 4 --el2'
 	@BUILD=$(BUILD) scripts/run-qemu $(ARGS)
 
-bench: deps-build ## what a translation of the SMMUv3 model costs: make bench ARGS='--json'
+bench: deps-build ## what the hot paths cost, beside bounds: make bench BENCH=iova ARGS='--json'
 	@scripts/configure $(BUILD)/bench gcc -Dtests=disabled --buildtype=release
-	@scripts/build $(BUILD)/bench bench/smmuv3-translate
-	@$(BUILD)/bench/bench/smmuv3-translate $(ARGS)
+	@scripts/build $(BUILD)/bench $(BENCH:%=bench/%)
+	@for bench in $(BENCH); do $(BUILD)/bench/bench/$$bench $(ARGS) || exit; done
 
 test: test-gcc test-asan test-qemu ## the tests: gcc, plain and under sanitizers; the image on QEMU
 

@@ -2,6 +2,8 @@
 
 /* The bounds: -> bounds.h. A file of their own, so that no compiler sees both them and a caller. */
 
+#include <string.h>
+
 #include <weir/hw/smmuv3.h>
 
 #include "bounds.h"
@@ -81,4 +83,53 @@ NOINLINE bool bound_walk_nested(const struct walk *walk, uint64_t addr, uint64_t
 		table = descriptor & WEIR_VMSA_ADDR;
 	}
 	return descend(walk, walk->stage2, table | (addr & OFFSET), out);
+}
+
+/* ---- Of the stack ------------------------------------------------------------------------ */
+
+static inline void lock(struct stack *stack)
+{
+	/* Acquire and release, between whoever uses the stack. */
+	while (__atomic_exchange_n(&stack->lock, 1, __ATOMIC_ACQUIRE))
+		;
+}
+
+static inline void unlock(struct stack *stack)
+{
+	__atomic_store_n(&stack->lock, 0, __ATOMIC_RELEASE);
+}
+
+NOINLINE uint64_t bound_pop(struct stack *stack)
+{
+	uint64_t frame;
+
+	lock(stack);
+	frame = stack->frames[--stack->count];
+	unlock(stack);
+	return frame;
+}
+
+NOINLINE void bound_push(struct stack *stack, uint64_t frame)
+{
+	lock(stack);
+	stack->frames[stack->count++] = frame;
+	unlock(stack);
+}
+
+NOINLINE void bound_fill(uint64_t *entries, uint64_t n, uint64_t first, uint64_t step)
+{
+	for (uint64_t i = 0; i < n; i++)
+		entries[i] = first + i * step;
+}
+
+NOINLINE void bound_zero(void *memory, uint64_t size)
+{
+	memset(memory, 0, size);
+}
+
+NOINLINE uint64_t bound_pair(struct pair *pair, uint64_t n)
+{
+	uint64_t first = __atomic_fetch_add(&pair->taken, n, __ATOMIC_ACQ_REL);
+
+	return first + __atomic_exchange_n(&pair->rung, 0, __ATOMIC_ACQ_REL);
 }

@@ -3,8 +3,8 @@
 #define BENCH_BOUNDS_H
 
 /*
- * What a translation costs at least: the same answers, found by code that knows one format, trusts
- * its tables and serves nobody else. Called, not inlined, as a model is.
+ * What the same costs at least: the same answers, found by code that knows one format, trusts its
+ * tables and serves nobody else. Called, not inlined, as what is measured is.
  */
 
 #include <stdbool.h>
@@ -12,6 +12,8 @@
 
 #define BOUND_READ 1u
 #define BOUND_WRITE 2u
+
+/* ---- Of a translation -------------------------------------------------------------------- */
 
 /* A direct-mapped cache of translations. */
 struct lookup_entry {
@@ -43,5 +45,29 @@ bool bound_lookup(const struct lookup *lookup, uint64_t addr, uint32_t stream, u
 bool bound_walk(const struct walk *walk, uint64_t addr, uint64_t *out);
 /* Twenty-four: where each of the four is takes a walk of stage 2, and so does the result. */
 bool bound_walk_nested(const struct walk *walk, uint64_t addr, uint64_t *out);
+
+/* ---- Of the stack ------------------------------------------------------------------------ */
+
+/* Addresses in an array, the newest taken first; a lock, and nothing else. */
+struct stack {
+	uint32_t lock;
+	uint64_t count;
+	uint64_t *frames;
+};
+
+uint64_t bound_pop(struct stack *stack);
+void bound_push(struct stack *stack, uint64_t frame);
+
+/* n entries, each `step` above the one before: what tables hold. */
+void bound_fill(uint64_t *entries, uint64_t n, uint64_t first, uint64_t step);
+void bound_zero(void *memory, uint64_t size);
+
+/* What CPUs share, at the least: one takes numbers from it, and rings. */
+struct pair {
+	uint64_t taken __attribute__((aligned(64)));
+	uint64_t rung __attribute__((aligned(64)));
+};
+
+uint64_t bound_pair(struct pair *pair, uint64_t n);
 
 #endif

@@ -3,19 +3,11 @@
 /* The threads of the benchmark: -> crew.h. The barriers order all but `ready`. */
 
 #include <sched.h>
-#include <time.h>
 
+#include "clock.h"
 #include "crew.h"
 
 #define SPINS 10000u
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* Whoever was woken first waits awake, so that all begin within some ns. */
 static void meet(struct crew *crew)
@@ -67,11 +59,12 @@ uint64_t crew_run(struct crew *crew, struct crew_task *tasks, unsigned int count
 	return end - begin;
 }
 
-bool crew_start(struct crew *crew)
+bool crew_start(struct crew *crew, unsigned int size)
 {
-	pthread_barrier_init(&crew->begin, NULL, CREW + 1);
-	pthread_barrier_init(&crew->end, NULL, CREW + 1);
-	for (unsigned int i = 0; i < CREW; i++) {
+	crew->size = size;
+	pthread_barrier_init(&crew->begin, NULL, size + 1);
+	pthread_barrier_init(&crew->end, NULL, size + 1);
+	for (unsigned int i = 0; i < size; i++) {
 		struct crew_member *member = &crew->members[i];
 
 		*member = (struct crew_member){ .crew = crew, .index = i };
@@ -86,7 +79,7 @@ void crew_stop(struct crew *crew)
 {
 	crew->tasks = NULL;
 	pthread_barrier_wait(&crew->begin);
-	for (unsigned int i = 0; i < CREW; i++)
+	for (unsigned int i = 0; i < crew->size; i++)
 		pthread_join(crew->members[i].thread, NULL);
 	pthread_barrier_destroy(&crew->begin);
 	pthread_barrier_destroy(&crew->end);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CREW 2u
+#define CREW_MAX 4u
 
 struct crew_task {
 	void (*run)(void *arg);
@@ -28,14 +28,16 @@ struct crew_member {
 };
 
 struct crew {
-	struct crew_member members[CREW];
+	struct crew_member members[CREW_MAX];
+	unsigned int size;	      /* of them there are */
 	pthread_barrier_t begin, end; /* of everyone, sleeping; between them `tasks` stand */
 	struct crew_task *tasks;      /* NULL: go home */
 	unsigned int count;
 	unsigned int ready; /* who waits, awake, for the others of a run; atomic */
 };
 
-bool crew_start(struct crew *crew);
+/* `size` threads, CREW_MAX at most. */
+bool crew_start(struct crew *crew, unsigned int size);
 void crew_stop(struct crew *crew);
 /* The first `count` threads do one task each, at once. Returns the ns from first to last. */
 uint64_t crew_run(struct crew *crew, struct crew_task *tasks, unsigned int count);

@@ -12,6 +12,8 @@
 #include "crew.h"
 #include "tables.h"
 
+#define CREW 2u /* threads */
+
 enum contender { LOOKUP, WALK, CACHED, WALKING, CONTENDERS };
 /* One thread; two, with half of the pages each (one, of one); two with the same. */
 enum crowd { ALONE, APART, TOGETHER, CROWDS };

@@ -6,13 +6,10 @@
  * Rows: one stage or two, which pages, with or without a translation cache. Columns: -> measure.h.
  */
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "measure.h"
+#include "options.h"
 
 #define HIT_TARGET 2.0
 #define NESTED_TARGET 3.0
@@ -20,13 +17,15 @@
 
 /* Many short rounds: on a machine that does other things too, some are not disturbed. */
 #define TRANSLATIONS (1u << 15)
-#define ROUNDS 200u
-#define QUICK_ROUNDS 2u
 
-struct options {
-	unsigned int rounds;
-	bool json, quick;
-	const char *only; /* part of the names of the rows that are wanted */
+static const struct usage usage = {
+	.program = "smmuv3-translate",
+	.what = "What a translation of the SMMUv3 model costs, beside what it costs at least",
+	.names = "                 one-hot-cached, nested-1m-walk; stages one or nested, pages\n"
+		 "                 hot, 1024 or 1m, then cached or walk",
+	.failure = "a translation is wrong",
+	.rounds = 200,
+	.quick_rounds = 2,
 };
 
 struct program {
@@ -178,7 +177,7 @@ static void print_json(const struct row *row, bool first)
 
 static bool wanted(const struct program *program, const struct row *row)
 {
-	return !program->options.only || strstr(row->name, program->options.only);
+	return options_want(&program->options, row->name);
 }
 
 static void print(struct program *program, const struct row *row)
@@ -254,7 +253,7 @@ static bool set_up(struct bench *bench, const struct options *options)
 	}
 	bench->models[CACHED] = guest_smmu(&bench->guest, 0);
 	bench->models[WALKING] = guest_smmu(&bench->guest, WEIR_MODEL_SMMUV3_NO_TLB);
-	return bench->models[CACHED] && bench->models[WALKING] && crew_start(&bench->crew);
+	return bench->models[CACHED] && bench->models[WALKING] && crew_start(&bench->crew, CREW);
 }
 
 /* The models' threads are gone first. */
@@ -266,91 +265,16 @@ static void tear_down(struct bench *bench)
 	guest_destroy(&bench->guest);
 }
 
-static void help(void)
-{
-	puts("Usage: smmuv3-translate [OPTION]...   or   make bench ARGS='[OPTION]...'\n"
-	     "\n"
-	     "What a translation of the SMMUv3 model costs, beside what it costs at least.\n"
-	     "\n"
-	     "  --rounds N     rounds, of which the best counts: 1 to 10000 (200)\n"
-	     "  --only TEXT    only rows in whose name TEXT is. Names: one-hot-cached,\n"
-	     "                 nested-1m-walk; stages one or nested, pages hot, 1024 or 1m,\n"
-	     "                 then cached or walk\n"
-	     "  --quick        few translations of fewer pages: whether it works, not how fast\n"
-	     "  --json         an array of objects instead of a table\n"
-	     "  -h, --help     this text\n"
-	     "\n"
-	     "Exit status: 0 measured, whatever the figures; 1 a translation is wrong, or there\n"
-	     "is no memory; 2 wrong usage. See docs/bench.md.");
-}
-
-static bool parse_rounds(const char *text, unsigned int *rounds)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || *end || end == text || value < 1 || value > 10000) {
-		fprintf(stderr, "smmuv3-translate: --rounds '%s': must be from 1 to 10000\n", text);
-		return false;
-	}
-	*rounds = (unsigned int)value;
-	return true;
-}
-
-/* Returns an exit status, or -1 to go on. */
-static int parse(int argc, char **argv, struct options *options)
-{
-	static const struct option long_options[] = {
-		{ "rounds", required_argument, NULL, 'r' },
-		{ "only", required_argument, NULL, 'o' },
-		{ "quick", no_argument, NULL, 'q' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-		if (c == 'h') {
-			help();
-			return 0;
-		}
-		if (c == '?' || c == ':') {
-			fprintf(stderr, "smmuv3-translate: %s: %s: --help lists the options\n",
-				argv[optind - 1], c == ':' ? "needs a value" : "wrong option");
-			return 2;
-		}
-		if (c == 'r' && !parse_rounds(optarg, &options->rounds))
-			return 2;
-		options->only = c == 'o' ? optarg : options->only;
-		options->quick |= c == 'q';
-		options->json |= c == 'j';
-	}
-	if (!options->rounds)
-		options->rounds = options->quick ? QUICK_ROUNDS : ROUNDS;
-	if (optind < argc) {
-		fprintf(stderr, "smmuv3-translate: unexpected '%s': --help lists the options\n",
-			argv[optind]);
-		return 2;
-	}
-	return -1;
-}
-
 int main(int argc, char **argv)
 {
 	struct program program = { 0 };
-	int status = parse(argc, argv, &program.options);
+	int status = options_parse(&program.options, &usage, argc, argv);
 	bool ok;
 
 	if (status >= 0)
 		return status;
-	if (!any_wanted(&program)) {
-		fprintf(stderr, "smmuv3-translate: --only '%s': in no row's name: see --help\n",
-			program.options.only);
-		return 2;
-	}
+	if (!any_wanted(&program))
+		return options_none(&program.options, &usage);
 	if (!set_up(&program.bench, &program.options))
 		return 1;
 	ok = do_all(&program);

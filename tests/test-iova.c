@@ -226,6 +226,22 @@ static void tree_refuses(void **state)
 	for (uint64_t frame = 0x20000; frame < 0x21000; frame++)
 		assert_int_equal(weir_iova_tree_take(&tree, frame, 0), 0);
 	assert_false(weir_iova_tree_free(&tree, 0x20000, 12));
+	/* Words: one in pieces, then two whole. */
+	assert_int_equal(weir_iova_tree_take(&tree, 0x30043, 0), 0);
+	assert_int_equal(weir_iova_tree_take(&tree, 0x30040, 6), -WEIR_EBUSY);
+	assert_true(weir_iova_tree_free(&tree, 0x30043, 0));
+	assert_int_equal(weir_iova_tree_take(&tree, 0x30000, 7), 0);
+	assert_int_equal(weir_iova_tree_take(&tree, 0x30043, 0), -WEIR_EBUSY);
+	assert_false(weir_iova_tree_free(&tree, 0x30043, 0));
+	assert_false(weir_iova_tree_free(&tree, 0x30080, 6));
+	assert_true(weir_iova_tree_free(&tree, 0x30000, 7));
+	/* A word in pieces that goes back whole is not noticed, and no harm. */
+	for (uint64_t frame = 0x40000; frame < 0x40041; frame++)
+		assert_int_equal(weir_iova_tree_take(&tree, frame, 0), 0);
+	assert_true(weir_iova_tree_free(&tree, 0x40000, 6));
+	assert_int_equal(weir_iova_tree_take(&tree, 0x40010, 4), 0);
+	assert_int_equal(weir_iova_tree_take(&tree, 0x40010, 0), -WEIR_EBUSY);
+	assert_true(weir_iova_tree_free(&tree, 0x40010, 4));
 	weir_iova_tree_fini(&tree);
 	assert_int_equal(bareweir_fini(&bare), 0);
 }

@@ -6,9 +6,15 @@
  * A node of level n has 64 children of 2^(6n) frames each. A child of level 1 is a word in the
  * node; a child above is a node of its own, or NULL where that is all that there is to say: the
  * child is wholly free (its bit in has[6n] is set) or was given out whole (its bits are all clear).
+ * A word has a bit for each free frame; where one of these holds nobody asks it, and it has all of
+ * them: so blocks of whole words neither read nor write it.
  *
  * has[order]: bit i is set when child i has a free block of at least that order. So the bits of a
  * child are set from has[0] up to has[its largest free order].
+ *
+ * With many live ranges a block's nodes lie in memory, in no cache: what costs time is the lines
+ * that an operation touches for the first time. Of a node of level 1 that is one for blocks of
+ * whole words, two for smaller ones; what is known beforehand is prefetched.
  */
 
 #include "iommu/iova.h"
@@ -105,6 +111,12 @@ static unsigned int child_index(uint64_t frame, unsigned int level)
 	return (unsigned int)(frame >> child_order(level)) & 63;
 }
 
+/* The free frames of word i, of which there are some. */
+static uint64_t word_of(const struct weir_iova_node *node, unsigned int i)
+{
+	return node->has[WAYS_SHIFT] >> i & 1 ? ALL : node->word[i];
+}
+
 /* Note that the largest free order of child i is now `largest`. false: it was so before. */
 static bool node_note(struct weir_iova_node *node, unsigned int level, unsigned int i, int largest)
 {
@@ -157,6 +169,23 @@ static bool find_in_bits(uint64_t bits, unsigned int order, uint64_t base, unsig
 	return true;
 }
 
+/* Fetch what an operation on a block of the node of level `level` will touch. */
+static void node_prefetch(const struct weir_iova_node *node, unsigned int level, uint64_t frame,
+			  unsigned int order)
+{
+	if (order < WAYS_SHIFT)
+		__builtin_prefetch(&node->word[child_index(frame, level)], 1);
+	__builtin_prefetch(&node->has[order < child_order(level) ? order : child_order(level)], 1);
+}
+
+/* Whoever allocates next will come to the next of these children, of a node of level `level`. */
+static void prefetch_next(const struct weir_iova_node *node, unsigned int level, uint64_t bits,
+			  unsigned int order)
+{
+	if (bits && node->child[highest_bit(bits)])
+		node_prefetch(node->child[highest_bit(bits)], level - 1, 0, order);
+}
+
 /* The highest block below the children in `bits`, which have one; smaller than a child. */
 static void descend(const struct weir_iova_node *node, unsigned int level, uint64_t base,
 		    uint64_t bits, unsigned int order, uint64_t *frame)
@@ -166,13 +195,15 @@ static void descend(const struct weir_iova_node *node, unsigned int level, uint6
 
 		base += (uint64_t)i << shift;
 		if (level == 1) {
-			(void)find_in_bits(node->word[i], order, base, 0, frame);
+			(void)find_in_bits(word_of(node, i), order, base, 0, frame);
 			return;
 		}
 		if (!node->child[i]) {
 			*frame = base + WEIR_BIT(shift) - WEIR_BIT(order);
 			return;
 		}
+		if (level <= 3)
+			prefetch_next(node, level, bits & ~WEIR_BIT(i), order);
 		node = node->child[i];
 		level--;
 		if (order >= child_order(level)) {
@@ -220,8 +251,9 @@ static bool find(const struct weir_iova_tree *tree, unsigned int order, uint64_t
 			break; /* nothing is cut, or nothing is in it */
 		base += whole << shift;
 		if (level == 1) {
-			if (find_in_bits(node->word[whole] & below(limit - base + 1), order, base,
-					 0, frame))
+			if (find_in_bits(word_of(node, (unsigned int)whole) &
+						 below(limit - base + 1),
+					 order, base, 0, frame))
 				return true;
 			break;
 		}
@@ -295,20 +327,28 @@ static uint64_t block_bits(uint64_t frame, unsigned int order, unsigned int shif
 	return below(WEIR_BIT(order - shift)) << ((frame >> shift) & 63);
 }
 
+/* Is this part of a word free? Or not, any of it? A word that went whole has all bits still. */
+static bool part_is(const struct weir_iova_node *node, uint64_t frame, unsigned int order,
+		    bool free)
+{
+	unsigned int i = child_index(frame, 1);
+	uint64_t bits = block_bits(frame, order, 0);
+
+	if (free)
+		return node->has[order] >> i & 1 && (word_of(node, i) & bits) == bits;
+	return !(word_of(node, i) & bits);
+}
+
 static bool block_is(const struct weir_iova_node *node, uint64_t frame, unsigned int order,
 		     bool free)
 {
-	unsigned int shift = order < WAYS_SHIFT ? 0 : child_order(level_of(order));
-	uint64_t bits = block_bits(frame, order, shift);
-	uint64_t i, have;
+	unsigned int shift = child_order(level_of(order));
+	uint64_t bits, i;
 
-	if (!shift)
-		have = node->word[child_index(frame, 1)];
-	else if (free)
-		have = node->has[shift];
-	else
-		have = node->has[0];
-	if ((have & bits) != (free ? bits : 0))
+	if (order < WAYS_SHIFT)
+		return part_is(node, frame, order, free);
+	bits = block_bits(frame, order, shift);
+	if ((node->has[free ? shift : 0] & bits) != (free ? bits : 0))
 		return false;
 	/* A child that has nothing free, but is a node, is in many hands. */
 	for (i = 0; !free && level_of(order) > 1 && i < 64; i++) {
@@ -320,19 +360,18 @@ static bool block_is(const struct weir_iova_node *node, uint64_t frame, unsigned
 
 static void block_mark(struct weir_iova_node *node, uint64_t frame, unsigned int order, bool free)
 {
-	unsigned int level = level_of(order), shift = child_order(level);
-	unsigned int first = child_index(frame, level), i;
+	unsigned int level = level_of(order), shift = child_order(level), i;
+	unsigned int first = child_index(frame, level);
+	uint64_t bits;
 
 	if (order < WAYS_SHIFT) {
-		node->word[first] ^= block_bits(frame, order, 0);
+		node->word[first] = word_of(node, first) ^ block_bits(frame, order, 0);
 		(void)node_note(node, level, first, largest_run(node->word[first]));
 		return;
 	}
-	for (i = first; i < first + (1u << (order - shift)); i++) {
-		if (level == 1)
-			node->word[i] = free ? ALL : 0;
-		(void)node_note(node, level, i, free ? (int)shift : NONE);
-	}
+	bits = block_bits(frame, order, shift);
+	for (i = 0; i <= shift; i++)
+		node->has[i] = free ? node->has[i] | bits : node->has[i] & ~bits;
 }
 
 int weir_iova_tree_init(struct weir_iova_tree *tree, struct weir *weir, uint64_t last)
@@ -421,4 +460,38 @@ bool weir_iova_tree_free(struct weir_iova_tree *tree, uint64_t frame, unsigned i
 	tree->used -= WEIR_BIT(order);
 	path_prune(tree, path, frame, level);
 	return true;
+}
+
+/* The node of level `level` above a frame, or NULL. */
+static const struct weir_iova_node *node_at(const struct weir_iova_tree *tree, uint64_t frame,
+					    unsigned int level)
+{
+	const struct weir_iova_node *node = tree->root;
+	unsigned int at;
+
+	for (at = tree->top; node && at > level; at--)
+		node = node->child[child_index(frame, at)];
+	return node;
+}
+
+/* Twice over them all: so that nothing waits for the upper nodes, and then for the lower ones. */
+void weir_iova_tree_prefetch(const struct weir_iova_tree *tree, const uint64_t *frames,
+			     uint64_t count, unsigned int order)
+{
+	const struct weir_iova_node *node;
+	unsigned int level = level_of(order);
+	uint64_t i;
+
+	for (i = 0; i < count && level < tree->top; i++) {
+		node = node_at(tree, frames[i], level + 1);
+		if (node) {
+			__builtin_prefetch(&node->child[child_index(frames[i], level + 1)], 1);
+			__builtin_prefetch(&node->has[order], 1);
+		}
+	}
+	for (i = 0; i < count; i++) {
+		node = node_at(tree, frames[i], level);
+		if (node)
+			node_prefetch(node, level, frames[i], order);
+	}
 }

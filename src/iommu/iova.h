@@ -64,6 +64,9 @@ int weir_iova_tree_alloc(struct weir_iova_tree *tree, unsigned int order, uint64
 int weir_iova_tree_take(struct weir_iova_tree *tree, uint64_t frame, unsigned int order);
 /* false: part of the block was free already, or is the inside of a larger one; nothing changed. */
 bool weir_iova_tree_free(struct weir_iova_tree *tree, uint64_t frame, unsigned int order);
+/* These blocks will be freed soon: have what that touches fetched, of all of them at once. */
+void weir_iova_tree_prefetch(const struct weir_iova_tree *tree, const uint64_t *frames,
+			     uint64_t count, unsigned int order);
 
 /* ---- The allocator ----------------------------------------------------------------------- */
 
