@@ -137,6 +137,7 @@ static void refused_by_readers(void **state)
 {
 	struct weir_iort_node node, to;
 	struct weir_iort_mapping mapping;
+	struct weir_iort_rmr rmr;
 	uint64_t base, size;
 	uint32_t id;
 
@@ -166,6 +167,9 @@ static void refused_by_readers(void **state)
 	assert_error("beyond the last ID", server.root_3 + 36);
 	node = at(server.rmr_a);
 	assert_int_equal(weir_iort_rmr_range(&iort, &node, 0, &base, &size), -WEIR_EINVAL);
+	assert_error("its ranges are outside of it", server.rmr_a + 24);
+	iort.error_offset = 0;
+	assert_int_equal(weir_iort_rmr(&iort, &node, &rmr), -WEIR_EINVAL);
 	assert_error("its ranges are outside of it", server.rmr_a + 24);
 	node = at(server.rmr_b);
 	assert_int_equal(weir_iort_step(&iort, &node, 0, &to, &id), -WEIR_EINVAL);

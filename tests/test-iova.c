@@ -235,6 +235,13 @@ static void tree_refuses(void **state)
 	assert_false(weir_iova_tree_free(&tree, 0x30043, 0));
 	assert_false(weir_iova_tree_free(&tree, 0x30080, 6));
 	assert_true(weir_iova_tree_free(&tree, 0x30000, 7));
+	/* The inside of a block is not noticed if both are of the same six orders. */
+	assert_int_equal(weir_iova_tree_take(&tree, 0x38000, 8), 0);
+	assert_false(weir_iova_tree_free(&tree, 0x38040, 5));
+	assert_true(weir_iova_tree_free(&tree, 0x38040, 6));
+	assert_false(weir_iova_tree_free(&tree, 0x38000, 8));
+	assert_int_equal(weir_iova_tree_take(&tree, 0x38040, 6), 0);
+	assert_true(weir_iova_tree_free(&tree, 0x38000, 8));
 	/* A word in pieces that goes back whole is not noticed, and no harm. */
 	for (uint64_t frame = 0x40000; frame < 0x40041; frame++)
 		assert_int_equal(weir_iova_tree_take(&tree, frame, 0), 0);

@@ -20,164 +20,7 @@
  * - Whichever allocation fails, a map fails with -ENOMEM, and nothing of it is left.
  */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <cmocka.h>
-
-#include "fakeplat.h"
-#include "pgtable/pgtable.h"
-#include "vmsawalk.h"
-
-#define MIB(n) ((uint64_t)(n) << 20)
-#define RW (WEIR_IOMMU_READ | WEIR_IOMMU_WRITE)
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-struct kind {
-	const struct weir_pgtable_format *format;
-	unsigned int granule;
-	bool stage2;
-	unsigned int bits, level; /* of the tables that most tests use */
-	unsigned int run0, run1;  /* leaves of a run, by depth */
-};
-
-static const struct kind kinds[] = {
-	{ &weir_pgtable_vmsav8_s1_4k, 12, false, 48, 0, 16, 16 },
-	{ &weir_pgtable_vmsav8_s1_16k, 14, false, 47, 1, 128, 32 },
-	{ &weir_pgtable_vmsav8_s1_64k, 16, false, 52, 1, 32, 32 },
-	{ &weir_pgtable_vmsav8_s2_4k, 12, true, 42, 1, 16, 16 },
-	{ &weir_pgtable_vmsav8_s2_16k, 14, true, 40, 2, 128, 32 },
-	{ &weir_pgtable_vmsav8_s2_64k, 16, true, 46, 2, 32, 32 },
-};
-
-static struct fixture {
-	struct fakeplat *fake;
-	struct weir_pgtable_cache cache;
-	struct weir_pgtable pt;
-	int64_t in_use;
-	unsigned int invalidations;
-	uint64_t invalidated_at, invalidated, seen;
-} fix;
-
-static const struct kind *kind;
-static uint64_t page, block; /* bytes */
-
-/* Bytes of a run of pages, and of blocks. */
-static uint64_t run0_of(const struct kind *k)
-{
-	return (uint64_t)k->run0 << k->granule;
-}
-
-static uint64_t run1_of(const struct kind *k)
-{
-	return (uint64_t)k->run1 << (2 * k->granule - 3);
-}
-
-static void *memory(void *opaque, uint64_t phys)
-{
-	(void)opaque;
-	return plat_phys_to_virt(fix.fake, (weir_phys_t)phys);
-}
-
-static struct vmsa_leaf walk(uint64_t iova)
-{
-	struct vmsa_tables t = { .granule = kind->granule,
-				 .stage2 = kind->stage2,
-				 .bits = kind->bits,
-				 .level = kind->level,
-				 .root = (uint64_t)weir_pgtable_root(&fix.pt),
-				 .memory = memory };
-
-	return vmsa_walk(&t, iova);
-}
-
-static bool is_mapped(uint64_t iova, uint64_t phys, unsigned int level, unsigned int leaves)
-{
-	struct vmsa_leaf leaf = walk(iova);
-	unsigned int depth = 9;
-	weir_phys_t looked = 0;
-
-	return leaf.descriptor && leaf.phys == phys && leaf.level == level &&
-	       leaf.leaves == leaves && !weir_pgtable_lookup(&fix.pt, iova, &looked, &depth) &&
-	       looked == phys && depth == 3 - level;
-}
-
-static bool is_unmapped(uint64_t iova)
-{
-	weir_phys_t phys;
-
-	return !walk(iova).descriptor &&
-	       weir_pgtable_lookup(&fix.pt, iova, &phys, NULL) == -WEIR_ENOENT;
-}
-
-static int map(uint64_t iova, uint64_t phys, uint64_t size, unsigned int prot)
-{
-	struct weir_extent extent = { (weir_phys_t)phys, size };
-	struct weir_pgtable_gather gather = { 0 };
-	int ret = weir_pgtable_map(&fix.pt, iova, &extent, 1, prot, &gather);
-
-	weir_pgtable_free_tables(&fix.pt, &gather);
-	return ret;
-}
-
-static uint64_t unmap(uint64_t iova, uint64_t size)
-{
-	struct weir_pgtable_gather gather = { 0 };
-	uint64_t bytes = weir_pgtable_unmap(&fix.pt, iova, size, &gather);
-
-	weir_pgtable_free_tables(&fix.pt, &gather);
-	return bytes;
-}
-
-static unsigned int merge(uint64_t iova, uint64_t size)
-{
-	struct weir_pgtable_gather gather = { 0 };
-	unsigned int merged = weir_pgtable_merge(&fix.pt, iova, size, &gather);
-
-	weir_pgtable_free_tables(&fix.pt, &gather);
-	return merged;
-}
-
-static void invalidate(struct weir_pgtable *pt, uint64_t iova, uint64_t size)
-{
-	assert_ptr_equal(pt, &fix.pt);
-	fix.invalidations++;
-	fix.invalidated_at = iova;
-	fix.invalidated = size;
-	fix.seen = walk(iova).descriptor | walk(iova + size - 1).descriptor;
-}
-
-static void begin(const struct kind *k)
-{
-	memset(&fix, 0, sizeof(fix));
-	kind = k;
-	page = (uint64_t)1 << k->granule;
-	block = page * page / 8;
-	fix.fake = fakeplat_new((size_t)MIB(32));
-	assert_int_equal(weir_pgtable_cache_init(&fix.cache, fix.fake, 1, WEIR_ZONE_NORMAL,
-						 k->granule, &fix.in_use),
-			 0);
-	fix.pt.format = k->format;
-	fix.pt.cache = &fix.cache;
-	fix.pt.plat = fix.fake;
-	fix.pt.coherent = true;
-	fix.pt.invalidate = invalidate;
-}
-
-static void root(unsigned int pa_bits)
-{
-	assert_int_equal(weir_pgtable_init(&fix.pt, kind->bits, pa_bits), 0);
-}
-
-static void end(void)
-{
-	if (fix.pt.root)
-		weir_pgtable_fini(&fix.pt);
-	assert_int_equal(fix.in_use, 0);
-	weir_pgtable_cache_fini(&fix.cache);
-	fakeplat_delete(fix.fake);
-}
+#include "pgtablerig.h"
 
 /* ---- Shapes ---------------------------------------------------------------------------------- */
 
@@ -248,6 +91,29 @@ static void what_a_format_cannot_be(void **state)
 		assert_false(fix.pt.replaces_blocks);
 		assert_int_equal(map(0, (uint64_t)1 << 48, page, RW),
 				 kinds[i].granule == 16 ? 0 : -WEIR_EINVAL);
+		end();
+	}
+}
+
+/* A list of pages that is one too long for the table. */
+static void a_list_ends_with_the_table(void **state)
+{
+	static struct weir_extent list[MIB(64) / 4096 + 1];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct weir_pgtable_gather gather = { 0 };
+		unsigned int n = (unsigned int)(MIB(64) >> kinds[i].granule);
+
+		begin(&kinds[i]);
+		assert_int_equal(weir_pgtable_init(&fix.pt, 26, 48), 0);
+		for (unsigned int j = 0; j <= n; j++)
+			list[j] = (struct weir_extent){ (weir_phys_t)(j * page), page };
+		assert_int_equal(weir_pgtable_map(&fix.pt, 0, list, n + 1, RW, &gather),
+				 -WEIR_EINVAL);
+		assert_int_equal(gather.bytes, MIB(64));
+		weir_pgtable_free_tables(&fix.pt, &gather);
+		assert_int_equal(weir_pgtable_map(&fix.pt, 0, list, n, RW, &gather), 0);
 		end();
 	}
 }
@@ -523,6 +389,28 @@ static void parts_of_runs(void **state)
 	}
 }
 
+/*
+ * The range ends with its table; the next one is another's, who may be freeing it: a way to it that
+ * leads nowhere (fakeplat would end the test) is not taken.
+ */
+static void does_not_look_at_the_neighbour(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		unsigned int granule = kinds[i].granule, level = kinds[i].level;
+		uint64_t border = (uint64_t)1 << (granule + (3 - level) * (granule - 3));
+
+		begin(&kinds[i]);
+		root(48);
+		assert_int_equal(map(border - block, border - block, block, RW), 0);
+		fix.pt.root[1] = 3;
+		assert_int_equal(unmap(border - block + page, block - page), block - page);
+		fix.pt.root[1] = 0;
+		assert_true(is_mapped(border - block, border - block, 3, 1));
+		end();
+	}
+}
+
 /* ---- Splitting and merging ------------------------------------------------------------------- */
 
 static int split(uint64_t iova, uint64_t size, unsigned int depth)
@@ -570,6 +458,55 @@ static void splits(void **state)
 		assert_int_equal(split(run1, page / 2, 0), -WEIR_EINVAL);
 		assert_int_equal(split((uint64_t)1 << k->bits, page, 0), -WEIR_EINVAL);
 		assert_int_equal(unmap(run1, run1), run1);
+		end();
+	}
+}
+
+/* Who finds a table marked as cleaned relies on it: memory has the entry before it says so. */
+static void see_mark(const void *virt)
+{
+	uint64_t entry = *(const uint64_t *)virt;
+
+	if (virt == fix.pt.root && (entry & 3) == 3)
+		fix.seen = entry;
+}
+
+static void a_split_is_cleaned_before_it_says_so(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		begin(&kinds[i]);
+		fix.pt.coherent = false;
+		/* The block stands in the root. */
+		assert_int_equal(weir_pgtable_init(&fix.pt, 2 * kinds[i].granule + 4, 48), 0);
+		assert_int_equal(map(0, 0, block, RW), 0);
+		fix.fake->cleaning = see_mark;
+		/* Not invalidate(), whose walk starts elsewhere. */
+		fix.pt.invalidate = nothing_cached;
+		assert_int_equal(unmap(0, page), page);
+		assert_int_equal(fix.seen & 3, 3);
+		assert_int_equal(fix.seen >> 55 & 1, 0);
+		assert_int_equal(fix.pt.root[0] >> 55 & 1, 1);
+		fix.fake->cleaning = NULL;
+		end();
+	}
+}
+
+/* A depth that the table does not reach asks for nothing. */
+static void splits_nothing_above_the_root(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		unsigned int level;
+
+		begin(&kinds[i]);
+		fix.pt.contiguous = true;
+		assert_int_equal(weir_pgtable_init(&fix.pt, 26, 48), 0);
+		level = weir_pgtable_start_level(&fix.pt);
+		assert_int_equal(map(0, 0, MIB(2), RW), 0);
+		assert_int_equal(split(0, MIB(2), 4 - level), 0);
+		assert_int_equal(unmap(0, MIB(2)), MIB(2));
+		assert_int_equal(fix.invalidations, 0);
 		end();
 	}
 }
@@ -836,6 +773,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(roots),
 		cmocka_unit_test(what_a_format_cannot_be),
+		cmocka_unit_test(a_list_ends_with_the_table),
 		cmocka_unit_test(no_memory_for_a_root),
 		cmocka_unit_test(sizes_of_leaves),
 		cmocka_unit_test(addresses_of_52_bits),
@@ -845,7 +783,10 @@ int main(void)
 		cmocka_unit_test(no_hint_where_something_stands),
 		cmocka_unit_test(a_part_of_a_run),
 		cmocka_unit_test(parts_of_runs),
+		cmocka_unit_test(does_not_look_at_the_neighbour),
 		cmocka_unit_test(splits),
+		cmocka_unit_test(a_split_is_cleaned_before_it_says_so),
+		cmocka_unit_test(splits_nothing_above_the_root),
 		cmocka_unit_test(merges),
 		cmocka_unit_test(merges_all_the_way),
 		cmocka_unit_test(tells_what_is_dirty),

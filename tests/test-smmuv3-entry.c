@@ -13,6 +13,8 @@
  * - On a hitless way between two entries with stage 1, each transaction that meets one of them and
  *   context descriptors found through the other gets what it gets by one of the two.
  * - Changes by name: how many syncs, and whether they are hitless.
+ * - A change whose kept L1CDs would lead beyond a short table of context descriptors goes by way of
+ *   invalid.
  * - A sync that fails ends the change with its error. What follows assumes nothing about what the
  *   SMMU holds until one does not fail; then all is as before.
  */
@@ -327,6 +329,37 @@ static void test_named_stes(void **state)
 	}
 }
 
+/* An L1CD that the SMMU kept must not lead beyond the descriptors that its table has. */
+static void test_short_cd_tables(void **state)
+{
+	static const struct {
+		unsigned int fmt, from, to;
+		bool apart, moves;
+	} cases[] = {
+		{ WEIR_SMMU_STE_S1FMT_4K_L2, 2, 6, true, true },
+		{ WEIR_SMMU_STE_S1FMT_4K_L2, 8, 5, true, true },
+		{ WEIR_SMMU_STE_S1FMT_4K_L2, 2, 6, false, false },
+		{ WEIR_SMMU_STE_S1FMT_4K_L2, 2, 2, false, true },
+		{ WEIR_SMMU_STE_S1FMT_4K_L2, 6, 8, false, true },
+		{ WEIR_SMMU_STE_S1FMT_64K_L2, 8, 10, true, true },
+		{ WEIR_SMMU_STE_S1FMT_64K_L2, 10, 12, false, true },
+		{ WEIR_SMMU_STE_S1FMT_LINEAR, 2, 6, false, true },
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < WEIR_ARRAY_SIZE(cases); i++) {
+		uint64_t same = WEIR_SMMU_STE_0_V | WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_CONFIG, S1) |
+				WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_S1FMT, cases[i].fmt);
+		uint64_t from[WORDS] = { same | 0x10000 |
+					 WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_S1CDMAX, cases[i].from) };
+		uint64_t to[WORDS] = { same | (cases[i].moves ? 0x20000 : 0x10000) |
+				       WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_S1CDMAX, cases[i].to) };
+
+		assert_int_equal(weir_smmuv3_ste_apart(from, to), cases[i].apart);
+		assert_int_equal(weir_smmuv3_ste_apart(to, from), cases[i].apart);
+	}
+}
+
 static void test_named_cds(void **state)
 {
 	static const struct {
@@ -438,11 +471,17 @@ static void test_failures(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_used_cds),   TEST_DISABLED(test_used_stes),
-		TEST_DISABLED(test_unused),	   TEST_DISABLED(test_named_stes),
-		TEST_DISABLED(test_named_cds),	   TEST_DISABLED(test_stes),
-		TEST_DISABLED(test_stes_strictly), TEST_DISABLED(test_cds),
-		TEST_DISABLED(test_cds_strictly),  TEST_DISABLED(test_nested_cds),
+		cmocka_unit_test(test_used_cds),
+		TEST_DISABLED(test_used_stes),
+		cmocka_unit_test(test_short_cd_tables),
+		TEST_DISABLED(test_unused),
+		TEST_DISABLED(test_named_stes),
+		TEST_DISABLED(test_named_cds),
+		TEST_DISABLED(test_stes),
+		TEST_DISABLED(test_stes_strictly),
+		TEST_DISABLED(test_cds),
+		TEST_DISABLED(test_cds_strictly),
+		TEST_DISABLED(test_nested_cds),
 		TEST_DISABLED(test_failures),
 	};
 

@@ -187,7 +187,7 @@ int weir_iort_rmr(struct weir_iort *iort, const struct weir_iort_node *node,
 /*
  * Its index-th range, as firmware has it: the specification wants 64 KiB as alignment and unit, but
  * not every table keeps to it. -WEIR_ENOENT: no more. -WEIR_EINVAL: it is empty or goes beyond the
- * last address; those behind it can still be read.
+ * last address; those behind it can still be read. Or none can, which weir_iort_rmr() said already.
  */
 int weir_iort_rmr_range(struct weir_iort *iort, const struct weir_iort_node *node, uint32_t index,
 			uint64_t *base, uint64_t *size);

@@ -488,18 +488,34 @@ int weir_iort_its(struct weir_iort *iort, const struct weir_iort_node *node, uin
 	return 0;
 }
 
+/* Where its ranges are. */
+static int find_ranges(struct weir_iort *iort, const struct weir_iort_node *node, uint32_t count,
+		       uint32_t *at)
+{
+	*at = weir_iort_load32(iort, node, RMR_RANGES_OFFSET);
+	if (count && !holds(node, *at, count, RANGE_SIZE))
+		return weir_iort_fail(iort, node, RMR_RANGES_OFFSET,
+				      "its ranges are outside of it");
+	return 0;
+}
+
 int weir_iort_rmr(struct weir_iort *iort, const struct weir_iort_node *node,
 		  struct weir_iort_rmr *rmr)
 {
-	uint32_t flags;
+	uint32_t flags, ranges, at;
 	int ret = need(iort, node, RMR_SIZE);
 
+	if (ret)
+		return ret;
+	/* Whoever counts to it, over ranges that are wrong, shall not count to 2^32. */
+	ranges = weir_iort_load32(iort, node, RMR_RANGES);
+	ret = find_ranges(iort, node, ranges, &at);
 	if (ret)
 		return ret;
 	flags = weir_iort_load32(iort, node, RMR_FLAGS);
 	memset(rmr, 0, sizeof(*rmr));
 	rmr->may_remap = flags & RMR_MAY_REMAP;
-	rmr->ranges = weir_iort_load32(iort, node, RMR_RANGES);
+	rmr->ranges = ranges;
 	rmr->attributes = WEIR_IORT_RMR_UNKNOWN;
 	if (node->revision < RMR_HAS_ATTRIBUTES)
 		return 0;
@@ -519,12 +535,11 @@ int weir_iort_rmr_range(struct weir_iort *iort, const struct weir_iort_node *nod
 	if (ret)
 		return ret;
 	count = weir_iort_load32(iort, node, RMR_RANGES);
-	at = weir_iort_load32(iort, node, RMR_RANGES_OFFSET);
 	if (index >= count)
 		return -WEIR_ENOENT;
-	if (!holds(node, at, count, RANGE_SIZE))
-		return weir_iort_fail(iort, node, RMR_RANGES_OFFSET,
-				      "its ranges are outside of it");
+	ret = find_ranges(iort, node, count, &at);
+	if (ret)
+		return ret;
 	at += index * RANGE_SIZE;
 	start = load64(iort->table + node->offset + at + RANGE_BASE);
 	length = load64(iort->table + node->offset + at + RANGE_LENGTH);

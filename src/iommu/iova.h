@@ -62,7 +62,10 @@ int weir_iova_tree_alloc(struct weir_iova_tree *tree, unsigned int order, uint64
 			 uint64_t *frame);
 /* This block. -WEIR_EBUSY: not wholly free. -WEIR_EINVAL: too large. -WEIR_ENOMEM. */
 int weir_iova_tree_take(struct weir_iova_tree *tree, uint64_t frame, unsigned int order);
-/* false: part of the block was free already, or is the inside of a larger one; nothing changed. */
+/*
+ * false: part of the block was free already, or it is the inside of a larger one; nothing changed.
+ * Of orders of the same six (0 to 5, 6 to 11, ...) the inside of a larger block is not noticed.
+ */
 bool weir_iova_tree_free(struct weir_iova_tree *tree, uint64_t frame, unsigned int order);
 /* These blocks will be freed soon: have what that touches fetched, of all of them at once. */
 void weir_iova_tree_prefetch(const struct weir_iova_tree *tree, const uint64_t *frames,

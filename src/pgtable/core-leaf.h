@@ -202,7 +202,7 @@ static void fill_split(struct weir_pgtable *pt, uint64_t *page, uint64_t entry, 
 static void link_split(struct weir_pgtable *pt, uint64_t *slot, unsigned int depth, uint64_t iova,
 		       uint64_t *page, struct weir_pgtable_gather *gather)
 {
-	uint64_t table = table_entry(pt, page) | (pt->coherent ? 0 : SHAPE.cleaned);
+	uint64_t table = table_entry(pt, page);
 	uint64_t entry = load(slot), was, span = span_of(depth);
 
 	fill_split(pt, page, entry, depth - 1);
@@ -225,7 +225,11 @@ static void link_split(struct weir_pgtable *pt, uint64_t *slot, unsigned int dep
 		/* Release: as above. */
 		__atomic_store_n(slot, table, __ATOMIC_RELEASE);
 	}
-	clean(pt, slot, 1);
+	if (!pt->coherent) {
+		clean(pt, slot, 1);
+		/* As in link_table(): only now is it the truth. */
+		__atomic_store_n(slot, table | SHAPE.cleaned, __ATOMIC_RELEASE);
+	}
 }
 
 /* false: no memory. Under split_lock; the block is in no run with the hint. */
@@ -245,7 +249,8 @@ static int split_step(struct weir_pgtable *pt, uint64_t *slot, unsigned int dept
 {
 	uint64_t entry = load(slot);
 
-	if (!entry || is_table(entry, depth))
+	/* Above `want` there is nothing where the root is. */
+	if (!entry || is_table(entry, depth) || depth < want)
 		return 0;
 	if (entry & SHAPE.contiguous)
 		untie(pt, slot, depth, iova, gather);

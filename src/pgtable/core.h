@@ -155,31 +155,33 @@ static bool unmap_range(struct weir_pgtable *pt, uint64_t *table, unsigned int t
 }
 
 /*
- * So that nothing reaches across the end of a range: take the hint from a run, split a block. One
- * step; true: there is no more to do, or no memory.
+ * So that nothing reaches across `at`, an end of a range: take the hint from a run, split a block.
+ * One step; true: there is no more to do, or no memory. `own` is the address beside it that is in
+ * the range: tables on the way to another's may be freed at any time.
  */
-static bool open_step(struct weir_pgtable *pt, uint64_t at, struct weir_pgtable_gather *gather)
+static bool open_step(struct weir_pgtable *pt, uint64_t own, uint64_t at,
+		      struct weir_pgtable_gather *gather)
 {
 	uint64_t *slot, entry;
-	unsigned int depth = descend(pt, at, 0, &slot);
+	unsigned int depth = descend(pt, own, 0, &slot);
 
 	entry = load(slot);
 	if (entry & SHAPE.contiguous && at & (run_span(depth) - 1)) {
-		untie(pt, slot, depth, at, gather);
+		untie(pt, slot, depth, own, gather);
 		return false;
 	}
-	return !entry || !(at & (span_of(depth) - 1)) || !split_leaf(pt, slot, depth, at, gather);
+	return !entry || !(at & (span_of(depth) - 1)) || !split_leaf(pt, slot, depth, own, gather);
 }
 
-static __attribute__((noinline)) void open_end(struct weir_pgtable *pt, uint64_t at,
+static __attribute__((noinline)) void open_end(struct weir_pgtable *pt, uint64_t own, uint64_t at,
 					       struct weir_pgtable_gather *gather)
 {
 	uintptr_t flags;
-	bool done = at == pt->limit;
+	bool done = false;
 
 	while (!done) {
 		flags = weir_lock_irq(&pt->split_lock);
-		done = open_step(pt, at, gather);
+		done = open_step(pt, own, at, gather);
 		weir_unlock_irq(&pt->split_lock, flags);
 	}
 }
@@ -212,8 +214,8 @@ static uint64_t core_unmap(struct weir_pgtable *pt, uint64_t iova, uint64_t size
 	if (!is_inside(pt, iova, size))
 		return 0;
 	if (WEIR_UNLIKELY(!unmap_inside(pt, iova, size, false, gather))) {
-		open_end(pt, iova, gather);
-		open_end(pt, iova + size, gather);
+		open_end(pt, iova, iova, gather);
+		open_end(pt, iova + size - 1, iova + size, gather);
 		unmap_inside(pt, iova, size, true, gather);
 	}
 	return gather->bytes - before;
@@ -301,11 +303,10 @@ static inline void clean_written(struct cursor *c)
 static inline unsigned int left_from(const struct weir_pgtable *pt, unsigned int index,
 				     unsigned int depth)
 {
-	unsigned int all = entries();
+	/* The root ends where the addresses do. */
+	uint64_t all = depth == pt->depth ? pt->limit >> shift_of(depth) : entries();
 
-	if (SHAPE.concat_bits && depth == pt->depth)
-		all <<= SHAPE.concat_bits;
-	return all - index;
+	return (unsigned int)all - index;
 }
 
 /*

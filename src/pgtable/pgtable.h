@@ -141,9 +141,13 @@ extern const struct weir_pgtable_format weir_pgtable_vmsav8_s1_4k, weir_pgtable_
 
 /* What the owner of a table must do after an unmap, or after a map that failed. Starts zeroed. */
 struct weir_pgtable_gather {
-	uint64_t bytes;		  /* that were mapped and no longer are */
-	unsigned int leaf_depths; /* bit d: a leaf of depth d went, or changed */
-	uint64_t *tables;	  /* pages that were taken out, linked through their first word */
+	uint64_t bytes; /* that were mapped and no longer are */
+	/*
+	 * Bit d: a leaf of depth d went, or changed. With replaces_blocks what went may still be
+	 * cached as a part of a larger one, which another CPU has split and not yet invalidated.
+	 */
+	unsigned int leaf_depths;
+	uint64_t *tables; /* pages that were taken out, linked through their first word */
 };
 
 struct weir_pgtable {

@@ -17,6 +17,7 @@
 struct plan {
 	uint64_t by_va, by_asid; /* word 0 of the commands */
 	bool ranges;
+	bool hints; /* of a level */
 };
 
 struct weir_smmuv3_domain {
@@ -47,6 +48,11 @@ static void make_plan(struct weir_smmuv3_domain *d, const struct weir_smmuv3 *sm
 	d->plan.by_va = WEIR_SMMU_CMD_TLBI_NH_VA | tag;
 	d->plan.by_asid = WEIR_SMMU_CMD_TLBI_NH_ASID | tag;
 	d->plan.ranges = smmu->features.range_invalidation;
+	/*
+	 * Where blocks are split in place another CPU's split may be seen before its invalidation:
+	 * a page that goes may still be cached as part of the block, at the block's level.
+	 */
+	d->plan.hints = !d->pt.replaces_blocks;
 }
 
 /* What went, as a range of addresses. */
@@ -83,7 +89,7 @@ static unsigned int range_commands(const struct plan *plan, const struct stale *
 				   struct weir_smmuv3_cmd *cmds)
 {
 	uint64_t leaf = s->tables ? 0 : WEIR_SMMU_CMD_1_LEAF, pages = s->size >> 12, iova = s->iova;
-	unsigned int ttl = level_hint(s), n = 0;
+	unsigned int ttl = plan->hints ? level_hint(s) : 0, n = 0;
 	uint64_t tg = WEIR_SMMU_FIELD(WEIR_SMMU_CMD_TLBI_1_TG, WEIR_SMMU_CMD_TLBI_TG_4K) |
 		      WEIR_SMMU_FIELD(WEIR_SMMU_CMD_TLBI_1_TTL, ttl);
 

@@ -150,12 +150,28 @@ static bool ste_first_is_default(const uint64_t *ste)
 	       ste_field(ste, 1, WEIR_SMMU_STE_1_S1DSS) == WEIR_SMMU_STE_S1DSS_SSID0;
 }
 
+/* Log2 of the context descriptors that an L1CD leads to; 0: there are no L1CDs. */
+static uint64_t ste_l1cd_span(const uint64_t *ste)
+{
+	uint64_t max = ste_field(ste, 0, WEIR_SMMU_STE_0_S1CDMAX);
+
+	switch (ste_field(ste, 0, WEIR_SMMU_STE_0_S1FMT)) {
+	case WEIR_SMMU_STE_S1FMT_4K_L2:
+		return max < 6 ? max : 6;
+	case WEIR_SMMU_STE_S1FMT_64K_L2:
+		return max < 10 ? max : 10;
+	default:
+		return 0;
+	}
+}
+
 /*
  * Context descriptors are found and read in another way with stage 2 behind them, or with other
  * tables there: S1ContextPtr and what they hold are IPAs then (5.2 S1ContextPtr, 5.4.1). With
- * another S1Fmt an L1CD is of a table of another size. And the first one of a table may be there
- * for other transactions than that of another table (5.2 S1DSS). StreamWorld and S1STALLD matter
- * too (5.4.1), but are in word 1: if the descriptors change as well, two words are critical.
+ * another S1Fmt an L1CD is of a table of another size; with another S1CDMax as well, if that is
+ * less than one L1CD is for. And the first one of a table may be there for other transactions than
+ * that of another table (5.2 S1DSS). StreamWorld and S1STALLD matter too (5.4.1), but are in word
+ * 1: if the descriptors change as well, two words are critical.
  */
 bool weir_smmuv3_ste_apart(const uint64_t *old, const uint64_t *new)
 {
@@ -170,8 +186,10 @@ bool weir_smmuv3_ste_apart(const uint64_t *old, const uint64_t *new)
 		return true;
 	if (ste_first_is_default(old) != ste_first_is_default(new) && (differs & FOUND))
 		return true;
-	return ste_has_substreams(old) && ste_has_substreams(new) &&
-	       (differs & WEIR_SMMU_STE_0_S1FMT);
+	if (!ste_has_substreams(old) || !ste_has_substreams(new))
+		return false;
+	return (differs & WEIR_SMMU_STE_0_S1FMT) || (ste_l1cd_span(old) != ste_l1cd_span(new) &&
+						     (differs & WEIR_SMMU_STE_0_S1CONTEXTPTR));
 }
 
 /* ---- Context descriptors (5.4) --------------------------------------------------------------- */

@@ -319,6 +319,8 @@ void plat_cache_clean(void *plat, const void *virt, size_t size)
 	fake->cache_cleans++;
 	fake->cache_clean_bytes += size;
 	fake->cache_cleaned = virt;
+	if (fake->cleaning)
+		fake->cleaning(virt);
 }
 void plat_cache_invalidate(void *plat, const void *virt, size_t size)
 {

@@ -42,7 +42,8 @@ struct fakeplat {
 	struct fakeplat_mmio mmio;
 	bool (*idle)(void *opaque); /* asked by a wait with nothing to do; true: did something */
 	void *idle_opaque;
-	struct weir *weir; /* what plat_weir() answers */
+	void (*cleaning)(const void *virt); /* told of each plat_cache_clean() */
+	struct weir *weir;		    /* what plat_weir() answers */
 
 	/* To look at. */
 	uint64_t now;
