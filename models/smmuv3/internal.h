@@ -621,8 +621,6 @@ struct smmu_tlb_scope {
 	bool leaf_only; /* Leaf == 1: walk caches may stay */
 };
 
-/* Key word 1, of entries that are not global. */
-uint64_t weir_model_smmu_tlb_tag(const struct smmu_tag *tag);
 /*
  * `addr` is whole: a VA with its sign in all bits above, of a top byte that is ignored too; or an
  * IPA. `granule`: the smallest of all stages', log2 of bytes.

@@ -87,7 +87,8 @@ struct smmu_front_entry {
 };
 
 struct smmu_counters {
-	uint64_t hits, others; /* transactions answered by the front, and all others */
+	/* Transactions: answered by the front, by a walk before all else, and all others. */
+	uint64_t hits, at_once, others;
 	uint64_t blocked, tlb_lookups, tlb_hits, walks, ste_fetches, cd_fetches;
 };
 

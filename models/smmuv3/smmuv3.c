@@ -115,12 +115,13 @@ void weir_model_smmuv3_get_stats(struct weir_model_smmuv3 *smmu,
 	struct smmu_counters sum = { 0 };
 
 	weir_model_smmu_add_counters(smmu, &sum);
+	/* Fronts are a part of the IOTLB: of what was walked at once they had been looked up. */
 	*stats = (struct weir_model_smmuv3_stats){
-		.transactions = sum.hits + sum.others,
+		.transactions = sum.hits + sum.at_once + sum.others,
 		.blocked = sum.blocked,
-		.tlb_lookups = sum.hits + sum.tlb_lookups,
+		.tlb_lookups = sum.hits + sum.tlb_lookups + (smmu->tlb.words ? sum.at_once : 0),
 		.tlb_hits = sum.hits + sum.tlb_hits,
-		.walks = sum.walks,
+		.walks = sum.at_once + sum.walks,
 		.ste_fetches = sum.ste_fetches,
 		.cd_fetches = sum.cd_fetches,
 		.commands = load(&ns->commands) + load(&s->commands),

@@ -130,7 +130,6 @@ struct smmu_context {
 	uint64_t config_epoch; /* when it was read; -> lane.h */
 	/* The key again, if there is stage 1 alone, no SubstreamID, and flags stay as they are. */
 	uint64_t simple_key;
-	uint64_t tlb_tag;    /* of its entries (tlb.h) */
 	bool stage1, stage2; /* what its transactions go through; S1DSS counted in */
 	struct smmu_ste ste;
 	struct smmu_cd cd; /* with stage1 */

@@ -15,7 +15,7 @@
  * granule or level along, an ASID with bits above the 8 that there are matches nothing.
  */
 
-#include "smmuv3/tlb.h"
+#include "smmuv3/internal.h"
 
 #include <stddef.h>
 
@@ -24,6 +24,8 @@
 #define WAYS 3u	      /* number and keys of a set are a cache line */
 #define DATA_WORDS 3u /* and its data another */
 
+#define KEY_VALID WEIR_BIT(0)
+#define KEY_SIZE WEIR_GENMASK(6, 1)
 #define KEY_LEVEL WEIR_GENMASK(3, 1)
 #define KEY_GRANULE WEIR_GENMASK(5, 4) /* (log2 - 12) / 2 */
 #define KEY_INPUT_BITS WEIR_GENMASK(11, 6)
@@ -84,12 +86,18 @@ void weir_model_smmu_tlb_fini(struct weir_model_smmuv3 *smmu)
 
 /* ---- Keys -------------------------------------------------------------------------------- */
 
+/* Word 0, of the range of 2^size bytes that an address is in. */
+static inline uint64_t translation_key(uint64_t addr, unsigned int size)
+{
+	return (addr & ~smmu_low_bits(size)) | WEIR_SMMU_FIELD(KEY_SIZE, size) | KEY_VALID;
+}
+
 static bool has_asid(unsigned int world)
 {
 	return WORLDS_WITH_ASID >> world & 1;
 }
 
-uint64_t weir_model_smmu_tlb_tag(const struct smmu_tag *tag)
+static uint64_t tag_of(const struct smmu_tag *tag)
 {
 	return WEIR_SMMU_FIELD(TAG_ASID, tag->asid) | WEIR_SMMU_FIELD(TAG_VMID, tag->vmid) |
 	       WEIR_SMMU_FIELD(TAG_WORLD, tag->world) | (tag->stage2 ? TAG_STAGE2 : 0);
@@ -98,7 +106,7 @@ uint64_t weir_model_smmu_tlb_tag(const struct smmu_tag *tag)
 /* 3.17.1: the ASET always tells global entries apart. */
 static uint64_t global_tag_of(const struct smmu_tag *tag)
 {
-	return (weir_model_smmu_tlb_tag(tag) & ~TAG_ASID) | TAG_GLOBAL | (tag->aset ? TAG_ASET : 0);
+	return (tag_of(tag) & ~TAG_ASID) | TAG_GLOBAL | (tag->aset ? TAG_ASET : 0);
 }
 
 static void pack(const struct smmu_tag *tag, const struct smmu_translation *t, uint64_t *data)
@@ -151,13 +159,13 @@ bool weir_model_smmu_tlb_find(struct weir_model_smmuv3 *smmu, const struct smmu_
 			      unsigned int granule, uint64_t addr, struct smmu_translation *out)
 {
 	uint64_t sizes = __atomic_load_n(&smmu->tlb_sizes[tag->stage2], __ATOMIC_RELAXED);
-	uint64_t data[DATA_WORDS], key[2] = { 0, weir_model_smmu_tlb_tag(tag) };
+	uint64_t data[DATA_WORDS], key[2] = { 0, tag_of(tag) };
 	bool globals = __atomic_load_n(&smmu->tlb_globals, __ATOMIC_RELAXED);
 
 	for (sizes &= ~smmu_low_bits(granule); sizes; sizes &= sizes - 1) {
 		unsigned int size = (unsigned int)__builtin_ctzll(sizes);
 
-		key[0] = smmu_tlb_key(addr, size);
+		key[0] = translation_key(addr, size);
 		if (look_up(&smmu->tlb, key, data) ||
 		    (globals && find_global(smmu, tag, key[0], data))) {
 			unpack(data, out);
@@ -173,12 +181,21 @@ static void set_bit(uint64_t *word, unsigned int bit)
 		__atomic_or_fetch(word, WEIR_BIT(bit), __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Where others have all ways of a set, one translation in 64 gets in, by the lookups of its lane.
+ * So of more pages than there is room for some stay and hit; the rest do not pay for a locked
+ * instruction, behind which the processor begins no walk before all reads of the last are there.
+ */
+static bool is_turn(const struct smmu_lane *lane)
+{
+	return __atomic_load_n(&lane->counters.tlb_lookups, __ATOMIC_RELAXED) % 64 == 0;
+}
+
 static bool is_kept(const struct smmu_access *access, const uint64_t key[2])
 {
 	return smmu_cache_has_room(&access->smmu->tlb, key) ||
 	       access->smmu->caching == WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL ||
-	       smmu_tlb_turn(
-		       __atomic_load_n(&access->lane->counters.tlb_lookups, __ATOMIC_RELAXED));
+	       is_turn(access->lane);
 }
 
 /*
@@ -193,8 +210,8 @@ void weir_model_smmu_tlb_insert(const struct smmu_access *access, const struct s
 
 	if (!smmu->tlb.words)
 		return;
-	key[0] = smmu_tlb_key(addr, translation->size);
-	key[1] = weir_model_smmu_tlb_tag(tag);
+	key[0] = translation_key(addr, translation->size);
+	key[1] = tag_of(tag);
 	if (translation->global && !tag->stage2 && has_asid(tag->world)) {
 		key[1] = global_tag_of(tag);
 		if (!__atomic_load_n(&smmu->tlb_globals, __ATOMIC_SEQ_CST))
@@ -223,14 +240,14 @@ static uint64_t walk_key(const struct smmu_tables *tables, uint64_t addr, unsign
 	return (addr & ~smmu_low_bits(span_of(tables->granule, level))) |
 	       WEIR_SMMU_FIELD(KEY_LEVEL, level) |
 	       WEIR_SMMU_FIELD(KEY_GRANULE, (tables->granule - 12) / 2) |
-	       WEIR_SMMU_FIELD(KEY_INPUT_BITS, tables->input_bits) | SMMU_TLB_VALID;
+	       WEIR_SMMU_FIELD(KEY_INPUT_BITS, tables->input_bits) | KEY_VALID;
 }
 
 bool weir_model_smmu_walk_find(struct weir_model_smmuv3 *smmu, const struct smmu_tag *tag,
 			       const struct smmu_tables *tables, uint64_t addr,
 			       struct smmu_walk_step *out)
 {
-	uint64_t data[DATA_WORDS], key[2] = { 0, weir_model_smmu_tlb_tag(tag) };
+	uint64_t data[DATA_WORDS], key[2] = { 0, tag_of(tag) };
 
 	if (!smmu->walks.words)
 		return false;
@@ -251,8 +268,7 @@ void weir_model_smmu_walk_insert(const struct smmu_access *access, const struct 
 				 const struct smmu_walk_step *step)
 {
 	uint64_t data[DATA_WORDS] = { step->table, step->attributes };
-	uint64_t key[2] = { walk_key(tables, addr, (unsigned int)step->level),
-			    weir_model_smmu_tlb_tag(tag) };
+	uint64_t key[2] = { walk_key(tables, addr, (unsigned int)step->level), tag_of(tag) };
 
 	weir_model_smmu_cache_insert(access->smmu, &access->smmu->walks, key, data, access->epoch);
 }
@@ -318,7 +334,7 @@ static bool meets(const struct smmu_tlb_scope *scope, uint64_t addr, unsigned in
 static bool translation_matches(const uint64_t key[2], const uint64_t *data, const void *opaque)
 {
 	const struct search *search = opaque;
-	unsigned int size = (unsigned int)WEIR_SMMU_FIELD_GET(SMMU_TLB_SIZE, key[0]);
+	unsigned int size = (unsigned int)WEIR_SMMU_FIELD_GET(KEY_SIZE, key[0]);
 	unsigned int leaf = (unsigned int)WEIR_SMMU_FIELD_GET(DATA2_LEAF, data[2]);
 
 	return tag_matches(search->scope, key[1]) && asid_matches(search, key[1], data) &&
@@ -362,7 +378,7 @@ static unsigned int list_tags(const struct weir_model_smmuv3 *smmu,
 	tag.world = (uint8_t)__builtin_ctzll(scope->worlds);
 	if (!asid)
 		tag.asid = 0;
-	tags[0] = weir_model_smmu_tlb_tag(&tag);
+	tags[0] = tag_of(&tag);
 	if (!asid || !__atomic_load_n(&smmu->tlb_globals, __ATOMIC_SEQ_CST))
 		return 1;
 	tags[1] = global_tag_of(&tag);
@@ -387,7 +403,7 @@ static void remove_keys(struct weir_model_smmuv3 *smmu, const struct search *sea
 			uint64_t keys)
 {
 	for (uint64_t i = 0; i < keys; i++) {
-		uint64_t key[2] = { smmu_tlb_key(first + (i << size), size), 0 };
+		uint64_t key[2] = { translation_key(first + (i << size), size), 0 };
 
 		for (unsigned int tag = 0; tag < count; tag++) {
 			key[1] = tags[tag];

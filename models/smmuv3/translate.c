@@ -6,7 +6,6 @@
  */
 
 #include "smmuv3/internal.h"
-#include "smmuv3/tlb.h"
 #include "smmuv3/walk.h"
 
 /* ---- The front --------------------------------------------------------------------------- */
@@ -32,25 +31,36 @@ static inline void front_key(const struct weir_model_txn *txn, uint64_t *key)
 	key[1] ^= (uint64_t)txn->attributes << KEY_ATTRIBUTES_SHIFT;
 }
 
-static inline struct smmu_front_entry *
-front_entry(struct smmu_lane *lane, const struct weir_model_txn *txn, const uint64_t *key)
+static inline struct smmu_front_entry *front_entry(struct smmu_lane *lane,
+						   const struct weir_model_txn *txn)
 {
-	/* Pages in turn lie in turn; streams, substreams and kinds of access begin apart. */
-	uint64_t apart = (key[1] + txn->flags) * 0x7e3779b1u >> 35;
-	uint64_t offset = (key[0] >> (PAGE_SHIFT - ENTRY_SHIFT)) + apart;
+	uint64_t key[2], apart, offset;
 
+	front_key(txn, key);
+	/* Pages in turn lie in turn; streams, substreams and kinds of access begin apart. */
+	apart = (key[1] + txn->flags) * 0x7e3779b1u >> 35;
+	offset = (key[0] >> (PAGE_SHIFT - ENTRY_SHIFT)) + apart;
 	offset &= (SMMU_FRONT - 1) << ENTRY_SHIFT;
 	return (struct smmu_front_entry *)(void *)((char *)lane->front + offset);
 }
 
-/* What may be kept at all: -> has_front(). */
-static inline void front_keep(struct smmu_lane *lane, uint64_t epoch,
-			      const struct weir_model_txn *txn,
-			      const struct weir_model_translation *out)
+static inline void front_write(struct smmu_front_entry *entry, uint64_t epoch,
+			       const struct weir_model_txn *txn,
+			       const struct weir_model_translation *out)
 {
-	struct smmu_front_entry *entry;
 	uint64_t key[2];
 
+	front_key(txn, key);
+	entry->key[0] = key[0];
+	entry->key[1] = key[1];
+	entry->distance = (txn->addr ^ out->addr) & ~smmu_low_bits(PAGE_SHIFT);
+	entry->epoch = epoch | out->attributes;
+}
+
+/* What may be kept at all: -> has_front(). */
+static void front_keep(struct smmu_lane *lane, uint64_t epoch, const struct weir_model_txn *txn,
+		       const struct weir_model_translation *out)
+{
 	/*
 	 * A later change of the epoch makes it void; a change under way never lets it count. A
 	 * performance monitor has to see each transaction.
@@ -60,12 +70,7 @@ static inline void front_keep(struct smmu_lane *lane, uint64_t epoch,
 	/* What is above the 20 bits of a SubstreamID would be in the place of the attributes. */
 	if (txn->substream >> 20)
 		return;
-	front_key(txn, key);
-	entry = front_entry(lane, txn, key);
-	entry->key[0] = key[0];
-	entry->key[1] = key[1];
-	entry->distance = (txn->addr ^ out->addr) & ~smmu_low_bits(PAGE_SHIFT);
-	entry->epoch = epoch | out->attributes;
+	front_write(front_entry(lane, txn), epoch, txn, out);
 }
 
 /* Adversarial caches look around each transaction: adversary.c. */
@@ -79,14 +84,13 @@ static bool has_front(const struct weir_model_smmuv3 *smmu, const struct smmu_la
  * The epochs differ in nothing but the attributes: neither in the count, nor has one a flag. The
  * pointers are kept so that the compiler does without registers that it had to save: 10 % of a hit.
  */
-static inline bool front_find(struct smmu_lane *lane, uint64_t epoch,
-			      const struct weir_model_txn *txn, struct weir_model_translation *out)
+static inline bool front_find(struct smmu_lane *lane, const struct smmu_front_entry *entry,
+			      uint64_t epoch, const struct weir_model_txn *txn,
+			      struct weir_model_translation *out)
 {
-	const struct smmu_front_entry *entry;
 	uint64_t key[2], attributes;
 
 	front_key(txn, key);
-	entry = front_entry(lane, txn, key);
 	SMMU_KEEP(entry);
 	attributes = entry->epoch ^ epoch;
 	if (WEIR_UNLIKELY(entry->key[0] != key[0] || entry->key[1] != key[1] ||
@@ -153,7 +157,6 @@ static bool is_simple(const struct smmu_access *access, const struct smmu_contex
 bool weir_model_smmu_finish_context(const struct smmu_access *access, struct smmu_context *context,
 				    struct smmu_fault *fault)
 {
-	struct smmu_tag tag;
 	uint32_t ssid;
 
 	/* 5.2 Config: 0b0xx aborts, and records nothing. */
@@ -169,8 +172,6 @@ bool weir_model_smmu_finish_context(const struct smmu_access *access, struct smm
 	context->config_epoch = access->config_epoch;
 	context->key = context_key(access);
 	context->simple_key = is_simple(access, context) ? context->key : 0;
-	tag = smmu_context_tag(context);
-	context->tlb_tag = weir_model_smmu_tlb_tag(&tag);
 	return true;
 }
 
@@ -424,75 +425,76 @@ translate_uncommon(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *
 		weir_model_smmu_begin(smmu, txn->flags & WEIR_MODEL_TXN_DETACHED, &epoch);
 	struct smmu_lane *lane = smmu_flight_lane(flight);
 
-	if (lane->shared || !front_find(lane, epoch, txn, out))
+	if (lane->shared || !front_find(lane, front_entry(lane, txn), epoch, txn, out))
 		return translate_slow(smmu, txn, out, flight, epoch);
 	out->flight = flight;
 	return WEIR_MODEL_OK;
 }
 
-/* Of those that are as simple as can be; NULL: there is none. */
+/*
+ * Of those that are as simple as can be; NULL: there is none. What says nothing, a substream beside
+ * no flag, has to be 0.
+ */
 static inline const struct smmu_context *simple_context(const struct weir_model_smmuv3 *smmu,
 							const struct smmu_lane *lane,
 							const struct weir_model_txn *txn)
 {
 	const struct smmu_context *context = &lane->contexts[txn->stream % SMMU_CONTEXTS];
+	const uint64_t streams = txn->stream | (uint64_t)txn->substream << 32;
 
 	SMMU_KEEP(context);
-	if (WEIR_UNLIKELY(context->simple_key != (CONTEXT_VALID | txn->stream) ||
+	if (WEIR_UNLIKELY(context->simple_key != (streams ^ CONTEXT_VALID) ||
 			  context->config_epoch !=
 				  __atomic_load_n(&smmu->flights.config_epoch, __ATOMIC_ACQUIRE)))
 		return NULL;
 	return context;
 }
 
-/* What is as simple as a transaction can be, of a stream that leaves it so. */
-static inline bool walk_at_once(struct weir_model_smmuv3 *smmu, struct smmu_lane *lane,
-				const struct smmu_context *context,
-				const struct weir_model_txn *txn,
-				struct weir_model_translation *out)
-{
-	const struct smmu_tables *half = &context->cd.half[txn->addr >> 55 & 1];
-	bool done;
+#define ORDINARY_FLAGS (WEIR_MODEL_TXN_WRITE | WEIR_MODEL_TXN_ATOMIC | WEIR_MODEL_TXN_PRIVILEGED)
+/* Of these epochs a front keeps nothing. */
+#define EPOCH_FLAGS (SMMU_EPOCH_FENCED | SMMU_EPOCH_CHANGING | SMMU_EPOCH_COUNTING)
+/* Of flags and attributes, as one word: no other flag, the memory type of WEIR_MODEL_ATTR_PCIE. */
+#define KIND_MASK ((uint16_t)~ORDINARY_FLAGS | (WEIR_MODEL_ATTR_MEMORY << 16))
+#define KIND_ORDINARY ((WEIR_MODEL_ATTR_PCIE & WEIR_MODEL_ATTR_MEMORY) << 16)
 
-	SMMU_KEEP(half);
-	if (WEIR_UNLIKELY((txn->addr & half->outside) != half->sign ||
-			  (uint8_t)txn->attributes != (uint8_t)WEIR_MODEL_ATTR_PCIE))
-		return false;
-	if (WEIR_LIKELY(half->through == SMMU_THROUGH_STAGE1))
-		done = smmu_walk_through_stage1(smmu, context, half, txn->addr, txn->flags, out);
-	else
-		done = half->through && weir_model_smmu_walk_through_both(
-						smmu, context, half, txn->addr, txn->flags, out);
-	if (WEIR_UNLIKELY(!done))
-		return false;
-	__atomic_store_n(&lane->counters.others, lane->counters.others + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&lane->counters.walks, lane->counters.walks + 1, __ATOMIC_RELAXED);
-	return true;
-}
-
-/* As it would go by the slow way, of stage 1 alone, where the IOTLB has nothing to do with it. */
-static inline bool walk_past_tlb(struct weir_model_smmuv3 *smmu, struct smmu_lane *lane,
-				 uint64_t epoch, const struct weir_model_txn *txn,
-				 struct weir_model_translation *out)
+/*
+ * What is as simple as a transaction can be, of a stream that leaves it so. With a front that is
+ * stage 1 alone: to walk that costs less than to look into the IOTLB, whose use is where a walk is
+ * long, or not a quick one. What is there stays.
+ */
+static inline __attribute__((always_inline)) bool walk_at_once(struct weir_model_smmuv3 *smmu,
+							       struct smmu_lane *lane,
+							       const struct weir_model_txn *txn,
+							       const bool has_front,
+							       struct weir_model_translation *out)
 {
 	const struct smmu_context *context = simple_context(smmu, lane, txn);
+	const struct smmu_tables *half;
+	const uint32_t kind = txn->flags | (uint32_t)txn->attributes << 16;
+	bool done;
 
-	if (WEIR_UNLIKELY(!context || context->stage2) ||
-	    !smmu_tlb_passes_by(smmu, lane, context->tlb_tag, txn->addr) ||
-	    WEIR_UNLIKELY(!walk_at_once(smmu, lane, context, txn, out)))
+	if (WEIR_UNLIKELY(!context || (kind & KIND_MASK) != KIND_ORDINARY))
 		return false;
-	__atomic_store_n(&lane->counters.tlb_lookups, lane->counters.tlb_lookups + 1,
-			 __ATOMIC_RELAXED);
-	front_keep(lane, epoch, txn, out);
+	half = &context->cd.half[txn->addr >> 55 & 1];
+	SMMU_KEEP(half);
+	if (WEIR_UNLIKELY((txn->addr & half->outside) != half->sign))
+		return false;
+	if (WEIR_LIKELY(half->through == SMMU_THROUGH_STAGE1))
+		done = smmu_walk_through_stage1(smmu, context, half, txn->addr, kind & 15, out);
+	else
+		done = !has_front && half->through &&
+		       weir_model_smmu_walk_through_both(smmu, context, half, txn->addr, kind & 15,
+							 out);
+	if (WEIR_UNLIKELY(!done))
+		return false;
+	__atomic_store_n(&lane->counters.at_once, lane->counters.at_once + 1, __ATOMIC_RELAXED);
 	return true;
 }
 
-#define ORDINARY_FLAGS (WEIR_MODEL_TXN_WRITE | WEIR_MODEL_TXN_ATOMIC | WEIR_MODEL_TXN_PRIVILEGED)
-
-/* The lane was taken, and its front has no answer: some epochs and flags it never has. */
+/* The lane was taken without a barrier, which was right or not. */
 static __attribute__((noinline)) enum weir_model_result
-translate_miss(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
-	       struct weir_model_translation *out, struct smmu_lane *lane)
+translate_begun(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
+		struct weir_model_translation *out, struct smmu_lane *lane)
 {
 	/* Any look at it after the lane was taken does. */
 	uint64_t epoch = __atomic_load_n(&smmu->flights.epoch, __ATOMIC_ACQUIRE);
@@ -501,8 +503,26 @@ translate_miss(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
 		weir_model_smmu_end(smmu, (uintptr_t)lane);
 		return translate_uncommon(smmu, txn, out);
 	}
-	if ((txn->flags & ~ORDINARY_FLAGS) || !walk_past_tlb(smmu, lane, epoch, txn, out))
-		return translate_slow(smmu, txn, out, (uintptr_t)lane, epoch);
+	return translate_slow(smmu, txn, out, (uintptr_t)lane, epoch);
+}
+
+/*
+ * The lane was taken, and `entry` of its front has no answer: some epochs and flags it never has.
+ */
+static __attribute__((noinline)) enum weir_model_result
+translate_miss(struct weir_model_smmuv3 *smmu, const struct weir_model_txn *txn,
+	       struct weir_model_translation *out, struct smmu_lane *lane,
+	       struct smmu_front_entry *entry)
+{
+	/* As there. */
+	uint64_t epoch = __atomic_load_n(&smmu->flights.epoch, __ATOMIC_ACQUIRE);
+	struct weir_model_translation found;
+
+	if (WEIR_UNLIKELY((epoch & EPOCH_FLAGS) || !walk_at_once(smmu, lane, txn, true, &found)))
+		return translate_begun(smmu, txn, out, lane);
+	front_write(entry, epoch, txn, &found);
+	out->addr = found.addr;
+	out->attributes = found.attributes;
 	out->flight = (uintptr_t)lane;
 	return WEIR_MODEL_OK;
 }
@@ -513,16 +533,14 @@ translate_without_front(struct weir_model_smmuv3 *smmu, const struct weir_model_
 			struct weir_model_translation *out)
 {
 	struct smmu_lane *lane = smmu_own_lane(&smmu->flights);
-	const struct smmu_context *context;
 	uint64_t epoch;
 
 	if (WEIR_UNLIKELY(!lane || (txn->flags & ~ORDINARY_FLAGS) ||
 			  !smmu_begin_common(&smmu->flights, lane, &epoch)))
 		return translate_uncommon(smmu, txn, out);
-	context = simple_context(smmu, lane, txn);
-	if (WEIR_UNLIKELY((epoch & SMMU_EPOCH_FENCED) || !context ||
-			  !walk_at_once(smmu, lane, context, txn, out)))
-		return translate_miss(smmu, txn, out, lane);
+	if (WEIR_UNLIKELY((epoch & SMMU_EPOCH_FENCED) ||
+			  !walk_at_once(smmu, lane, txn, false, out)))
+		return translate_begun(smmu, txn, out, lane);
 	out->flight = (uintptr_t)lane;
 	return WEIR_MODEL_OK;
 }
@@ -533,12 +551,14 @@ enum weir_model_result weir_model_smmuv3_translate(struct weir_model_smmuv3 *smm
 						   struct weir_model_translation *out)
 {
 	struct smmu_lane *lane = smmu_own_front(&smmu->flights);
+	struct smmu_front_entry *entry;
 	uint64_t epoch;
 
 	if (WEIR_UNLIKELY(!smmu_begin_common(&smmu->flights, lane, &epoch)))
 		return translate_without_front(smmu, txn, out);
-	if (WEIR_UNLIKELY(!front_find(lane, epoch, txn, out)))
-		return translate_miss(smmu, txn, out, lane);
+	entry = front_entry(lane, txn);
+	if (WEIR_UNLIKELY(!front_find(lane, entry, epoch, txn, out)))
+		return translate_miss(smmu, txn, out, lane, entry);
 	out->flight = (uintptr_t)lane;
 	return WEIR_MODEL_OK;
 }

@@ -84,7 +84,8 @@ struct weir_model_smmuv3_config {
 	/**
 	 * Entries that the IOTLB has at most: it takes three times a power of two of them (or 1, or
 	 * 2); 0: 6144. Beside it each thread has up to 2048 answers of its own at hand, but with
-	 * adversarial caches. WEIR_MODEL_SMMUV3_NO_TLB: neither is there.
+	 * adversarial caches; what these lack of a stage 1 alone may be walked to without a look at
+	 * the IOTLB, where that costs less. WEIR_MODEL_SMMUV3_NO_TLB: neither is there.
 	 */
 	unsigned int tlb_entries;
 	/** Counters of the performance monitor counter group, up to 64; 0: there is none. */
