@@ -133,14 +133,18 @@ void bare_machine_irq_enable(void)
 	let_in();
 }
 
+/* Whoever is waited for may have no processor; to yield alone does not always give it one. */
 void plat_relax(void *plat)
 {
+	static const struct timespec moment = { .tv_nsec = 50000 };
 	static __thread unsigned int rounds;
 
 	(void)plat;
 	if (!irqs_off)
 		let_in();
-	if (++rounds % 64 == 0)
+	if (++rounds % 1024 == 0)
+		nanosleep(&moment, NULL);
+	else if (rounds % 64 == 0)
 		sched_yield();
 }
 
