@@ -3,18 +3,19 @@
 /*
  * The buddy radix: iova.h explains it. The caller holds the lock.
  *
- * A node of level n has 64 children of 2^(6n) frames each. A child of level 1 is a word in the
- * node; a child above is a node of its own, or NULL where that is all that there is to say: the
- * child is wholly free (its bit in has[6n] is set) or was given out whole (its bits are all clear).
- * A word has a bit for each free frame; where one of these holds nobody asks it, and it has all of
- * them: so blocks of whole words neither read nor write it.
+ * A node of level n has 64 children of 2^(6n) frames each. Those of level 1, a leaf, are words; one
+ * above is a node of its own, or NULL where that is all that there is to say: the child is wholly
+ * free (its bit in has[6n] is set) or was given out whole (its bits are all clear). A word has a
+ * bit for each free frame; where one of these holds nobody asks it, and it has all of them: so
+ * blocks of whole words neither read nor write it, and a leaf gets its words when a part of one is
+ * taken.
  *
  * has[order]: bit i is set when child i has a free block of at least that order. So the bits of a
  * child are set from has[0] up to has[its largest free order].
  *
  * With many live ranges a block's nodes lie in memory, in no cache: what costs time is the lines
- * that an operation touches for the first time. Of a node of level 1 that is one for blocks of
- * whole words, two for smaller ones; what is known beforehand is prefetched.
+ * that an operation touches for the first time. A leaf without its words is one, and many of them
+ * lie together; what is known beforehand is prefetched.
  */
 
 #include "iommu/iova.h"
@@ -23,13 +24,36 @@
 #define ALL (~(uint64_t)0)
 #define NONE (-1)
 
-struct weir_iova_node {
-	union {
-		struct weir_iova_node *child[64];
-		uint64_t word[64];
-	};
+/* A node: one of these two, by its level. */
+struct weir_iova_node;
+
+struct leaf {
+	uint64_t *word; /* 64; or NULL: as if all bits were set */
+	uint64_t has[WAYS_SHIFT + 1];
+};
+
+struct inner {
+	struct weir_iova_node *child[64];
 	uint64_t has[];
 };
+
+_Static_assert(sizeof(struct leaf) == 64, "a line");
+
+static struct leaf *leaf_of(const struct weir_iova_node *node)
+{
+	return (struct leaf *)(uintptr_t)node;
+}
+
+/* Of a node above level 1. */
+static struct weir_iova_node **children(const struct weir_iova_node *node)
+{
+	return ((struct inner *)(uintptr_t)node)->child;
+}
+
+static uint64_t *has_of(const struct weir_iova_node *node, unsigned int level)
+{
+	return level == 1 ? leaf_of(node)->has : ((struct inner *)(uintptr_t)node)->has;
+}
 
 /* Order of a child of a node of this level. */
 static unsigned int child_order(unsigned int level)
@@ -44,22 +68,36 @@ static size_t has_size(unsigned int level)
 
 static struct weir_iova_node *node_new(struct weir_iova_tree *tree, unsigned int level)
 {
-	struct weir_iova_node *node;
+	size_t size = level == 1 ? sizeof(struct leaf) : sizeof(struct inner) + has_size(level);
+	struct weir_iova_node *node = weir_alloc(tree->weir, size, WEIR_ALLOC_ATOMIC);
 
-	node = weir_alloc(tree->weir, sizeof(*node) + has_size(level), WEIR_ALLOC_ATOMIC);
 	if (!node)
 		return NULL;
-	memset(node->has, 0xff, has_size(level));
-	if (level == 1)
-		memset(node->word, 0xff, sizeof(node->word));
+	memset(has_of(node, level), 0xff, has_size(level));
 	tree->nodes++;
 	return node;
 }
 
-static void node_free(struct weir_iova_tree *tree, struct weir_iova_node *node)
+static void node_free(struct weir_iova_tree *tree, struct weir_iova_node *node, unsigned int level)
 {
 	tree->nodes--;
+	if (level == 1)
+		weir_free(tree->weir, leaf_of(node)->word);
 	weir_free(tree->weir, node);
+}
+
+/* Words for a leaf of which a part of one is about to be taken. -WEIR_ENOMEM. */
+static int leaf_grow(struct weir_iova_tree *tree, struct weir_iova_node *node)
+{
+	struct leaf *leaf = leaf_of(node);
+
+	if (leaf->word)
+		return 0;
+	leaf->word = weir_alloc(tree->weir, 64 * sizeof(*leaf->word), WEIR_ALLOC_ATOMIC);
+	if (!leaf->word)
+		return -WEIR_ENOMEM;
+	memset(leaf->word, 0xff, 64 * sizeof(*leaf->word));
+	return 0;
 }
 
 /* The multiples of 2^order; beyond the last order there are none. */
@@ -97,11 +135,12 @@ static int largest_run(uint64_t bits)
 
 static int node_largest(const struct weir_iova_node *node, unsigned int level)
 {
+	const uint64_t *has = has_of(node, level);
 	int order = (int)child_order(level);
 
-	if (node->has[order])
-		return order + largest_run(node->has[order]);
-	while (order > NONE && !node->has[order])
+	if (has[order])
+		return order + largest_run(has[order]);
+	while (order > NONE && !has[order])
 		order--;
 	return order;
 }
@@ -111,26 +150,27 @@ static unsigned int child_index(uint64_t frame, unsigned int level)
 	return (unsigned int)(frame >> child_order(level)) & 63;
 }
 
-/* The free frames of word i, of which there are some. */
+/* The free frames of word i of a leaf, of which there are some. */
 static uint64_t word_of(const struct weir_iova_node *node, unsigned int i)
 {
-	return node->has[WAYS_SHIFT] >> i & 1 ? ALL : node->word[i];
+	const struct leaf *leaf = leaf_of(node);
+
+	return leaf->has[WAYS_SHIFT] >> i & 1 || !leaf->word ? ALL : leaf->word[i];
 }
 
 /* Note that the largest free order of child i is now `largest`. false: it was so before. */
 static bool node_note(struct weir_iova_node *node, unsigned int level, unsigned int i, int largest)
 {
-	uint64_t bit = WEIR_BIT(i);
+	uint64_t bit = WEIR_BIT(i), *has = has_of(node, level);
 	bool changed = false;
 	int order;
 
-	for (order = largest; order > NONE && !(node->has[order] & bit); order--) {
-		node->has[order] |= bit;
+	for (order = largest; order > NONE && !(has[order] & bit); order--) {
+		has[order] |= bit;
 		changed = true;
 	}
-	for (order = largest + 1; order <= (int)child_order(level) && node->has[order] & bit;
-	     order++) {
-		node->has[order] &= ~bit;
+	for (order = largest + 1; order <= (int)child_order(level) && has[order] & bit; order++) {
+		has[order] &= ~bit;
 		changed = true;
 	}
 	return changed;
@@ -169,21 +209,25 @@ static bool find_in_bits(uint64_t bits, unsigned int order, uint64_t base, unsig
 	return true;
 }
 
-/* Fetch what an operation on a block of the node of level `level` will touch. */
-static void node_prefetch(const struct weir_iova_node *node, unsigned int level, uint64_t frame,
-			  unsigned int order)
+/* Fetch what an operation on a block will touch of the `has` of a node of level `level`. */
+static void has_prefetch(const struct weir_iova_node *node, unsigned int level, unsigned int order)
 {
-	if (order < WAYS_SHIFT)
-		__builtin_prefetch(&node->word[child_index(frame, level)], 1);
-	__builtin_prefetch(&node->has[order < child_order(level) ? order : child_order(level)], 1);
+	const uint64_t *has = has_of(node, level);
+
+	__builtin_prefetch(&has[0], 1);
+	if (level > 1)
+		__builtin_prefetch(&has[order < child_order(level) ? order : child_order(level)],
+				   1);
 }
 
 /* Whoever allocates next will come to the next of these children, of a node of level `level`. */
 static void prefetch_next(const struct weir_iova_node *node, unsigned int level, uint64_t bits,
 			  unsigned int order)
 {
-	if (bits && node->child[highest_bit(bits)])
-		node_prefetch(node->child[highest_bit(bits)], level - 1, 0, order);
+	struct weir_iova_node *next = bits ? children(node)[highest_bit(bits)] : NULL;
+
+	if (next)
+		has_prefetch(next, level - 1, order);
 }
 
 /* The highest block below the children in `bits`, which have one; smaller than a child. */
@@ -198,21 +242,21 @@ static void descend(const struct weir_iova_node *node, unsigned int level, uint6
 			(void)find_in_bits(word_of(node, i), order, base, 0, frame);
 			return;
 		}
-		if (!node->child[i]) {
+		if (!children(node)[i]) {
 			*frame = base + WEIR_BIT(shift) - WEIR_BIT(order);
 			return;
 		}
 		if (level <= 3)
 			prefetch_next(node, level, bits & ~WEIR_BIT(i), order);
-		node = node->child[i];
+		node = children(node)[i];
 		level--;
 		if (order >= child_order(level)) {
-			(void)find_in_bits(node->has[child_order(level)],
+			(void)find_in_bits(has_of(node, level)[child_order(level)],
 					   order - child_order(level), base, child_order(level),
 					   frame);
 			return;
 		}
-		bits = node->has[order];
+		bits = has_of(node, level)[order];
 	}
 }
 
@@ -232,22 +276,23 @@ static bool find(const struct weir_iova_tree *tree, unsigned int order, uint64_t
 		uint64_t span = WEIR_BIT(shift + WAYS_SHIFT);
 		uint64_t frames = limit - base < span ? limit - base + 1 : span;
 		uint64_t whole = frames >> shift; /* children that end at the limit or below */
+		const uint64_t *has = has_of(node, level);
 		uint64_t bits;
 
 		if (order >= shift) {
-			if (find_in_bits(node->has[shift] & below(whole), order - shift, base,
-					 shift, frame))
+			if (find_in_bits(has[shift] & below(whole), order - shift, base, shift,
+					 frame))
 				return true;
 			break;
 		}
-		bits = node->has[order] & below(whole);
+		bits = has[order] & below(whole);
 		if (bits) {
 			best = node;
 			best_level = level;
 			best_base = base;
 			best_bits = bits;
 		}
-		if (!(frames & (WEIR_BIT(shift) - 1)) || !(node->has[order] >> whole & 1))
+		if (!(frames & (WEIR_BIT(shift) - 1)) || !(has[order] >> whole & 1))
 			break; /* nothing is cut, or nothing is in it */
 		base += whole << shift;
 		if (level == 1) {
@@ -257,12 +302,12 @@ static bool find(const struct weir_iova_tree *tree, unsigned int order, uint64_t
 				return true;
 			break;
 		}
-		if (!node->child[whole]) {
+		if (!children(node)[whole]) {
 			if (find_in_free(base, WEIR_BIT(shift), order, limit, frame))
 				return true;
 			break;
 		}
-		node = node->child[whole];
+		node = children(node)[whole];
 		level--;
 	}
 	if (best)
@@ -280,24 +325,28 @@ static unsigned int level_of(unsigned int order)
 static void path_prune(struct weir_iova_tree *tree, struct weir_iova_node **path, uint64_t frame,
 		       unsigned int level)
 {
-	for (; level < tree->top && path[level]->has[child_order(level)] == ALL; level++) {
-		path[level + 1]->child[child_index(frame, level + 1)] = NULL;
-		node_free(tree, path[level]);
+	for (; level < tree->top && has_of(path[level], level)[child_order(level)] == ALL;
+	     level++) {
+		children(path[level + 1])[child_index(frame, level + 1)] = NULL;
+		node_free(tree, path[level], level);
 	}
 }
 
-/* path[n] becomes the node of level n above the block, down to `level`; missing ones are made. */
+/*
+ * path[n] becomes the node of level n above the block, down to `level`; missing ones are made, and
+ * words for a block that is part of one.
+ */
 static int path_make(struct weir_iova_tree *tree, struct weir_iova_node **path, uint64_t frame,
-		     unsigned int level)
+		     unsigned int level, unsigned int order)
 {
 	unsigned int at;
 
 	path[tree->top] = tree->root;
 	for (at = tree->top; at > level; at--) {
-		struct weir_iova_node **child = &path[at]->child[child_index(frame, at)];
+		struct weir_iova_node **child = &children(path[at])[child_index(frame, at)];
 		uint64_t bit = WEIR_BIT(child_index(frame, at));
 
-		if (!*child && !(path[at]->has[child_order(at)] & bit))
+		if (!*child && !(has_of(path[at], at)[child_order(at)] & bit))
 			return -WEIR_EBUSY; /* given out whole */
 		if (!*child)
 			*child = node_new(tree, at - 1);
@@ -306,6 +355,10 @@ static int path_make(struct weir_iova_tree *tree, struct weir_iova_node **path, 
 			return -WEIR_ENOMEM;
 		}
 		path[at - 1] = *child;
+	}
+	if (order < WAYS_SHIFT && leaf_grow(tree, path[1])) {
+		path_prune(tree, path, frame, 1);
+		return -WEIR_ENOMEM;
 	}
 	return 0;
 }
@@ -335,7 +388,7 @@ static bool part_is(const struct weir_iova_node *node, uint64_t frame, unsigned 
 	uint64_t bits = block_bits(frame, order, 0);
 
 	if (free)
-		return node->has[order] >> i & 1 && (word_of(node, i) & bits) == bits;
+		return leaf_of(node)->has[order] >> i & 1 && (word_of(node, i) & bits) == bits;
 	return !(word_of(node, i) & bits);
 }
 
@@ -348,11 +401,11 @@ static bool block_is(const struct weir_iova_node *node, uint64_t frame, unsigned
 	if (order < WAYS_SHIFT)
 		return part_is(node, frame, order, free);
 	bits = block_bits(frame, order, shift);
-	if ((node->has[free ? shift : 0] & bits) != (free ? bits : 0))
+	if ((has_of(node, level_of(order))[free ? shift : 0] & bits) != (free ? bits : 0))
 		return false;
 	/* A child that has nothing free, but is a node, is in many hands. */
 	for (i = 0; !free && level_of(order) > 1 && i < 64; i++) {
-		if (bits >> i & 1 && node->child[i])
+		if (bits >> i & 1 && children(node)[i])
 			return false;
 	}
 	return true;
@@ -362,16 +415,17 @@ static void block_mark(struct weir_iova_node *node, uint64_t frame, unsigned int
 {
 	unsigned int level = level_of(order), shift = child_order(level), i;
 	unsigned int first = child_index(frame, level);
-	uint64_t bits;
+	uint64_t bits, *has = has_of(node, level), word;
 
 	if (order < WAYS_SHIFT) {
-		node->word[first] = word_of(node, first) ^ block_bits(frame, order, 0);
-		(void)node_note(node, level, first, largest_run(node->word[first]));
+		word = word_of(node, first) ^ block_bits(frame, order, 0);
+		leaf_of(node)->word[first] = word;
+		(void)node_note(node, level, first, largest_run(word));
 		return;
 	}
 	bits = block_bits(frame, order, shift);
 	for (i = 0; i <= shift; i++)
-		node->has[i] = free ? node->has[i] | bits : node->has[i] & ~bits;
+		has[i] = free ? has[i] | bits : has[i] & ~bits;
 }
 
 int weir_iova_tree_init(struct weir_iova_tree *tree, struct weir *weir, uint64_t last)
@@ -399,10 +453,11 @@ void weir_iova_tree_fini(struct weir_iova_tree *tree)
 	path[level] = tree->root;
 	while (level <= tree->top) {
 		if (level == 1 || next[level] == 64) {
-			node_free(tree, path[level++]);
+			node_free(tree, path[level], level);
+			level++;
 			continue;
 		}
-		child = path[level]->child[next[level]++];
+		child = children(path[level])[next[level]++];
 		if (child) {
 			path[--level] = child;
 			next[level] = 0;
@@ -419,7 +474,7 @@ int weir_iova_tree_take(struct weir_iova_tree *tree, uint64_t frame, unsigned in
 
 	if (order > weir_iova_tree_max_order(tree))
 		return -WEIR_EINVAL;
-	ret = path_make(tree, path, frame, level);
+	ret = path_make(tree, path, frame, level, order);
 	if (ret)
 		return ret;
 	if (!block_is(path[level], frame, order, true)) {
@@ -449,7 +504,7 @@ bool weir_iova_tree_free(struct weir_iova_tree *tree, uint64_t frame, unsigned i
 		return false;
 	path[tree->top] = tree->root;
 	for (at = tree->top; at > level; at--) {
-		path[at - 1] = path[at]->child[child_index(frame, at)];
+		path[at - 1] = children(path[at])[child_index(frame, at)];
 		if (!path[at - 1])
 			return false;
 	}
@@ -463,35 +518,43 @@ bool weir_iova_tree_free(struct weir_iova_tree *tree, uint64_t frame, unsigned i
 }
 
 /* The node of level `level` above a frame, or NULL. */
-static const struct weir_iova_node *node_at(const struct weir_iova_tree *tree, uint64_t frame,
-					    unsigned int level)
+static struct weir_iova_node *node_at(const struct weir_iova_tree *tree, uint64_t frame,
+				      unsigned int level)
 {
-	const struct weir_iova_node *node = tree->root;
+	struct weir_iova_node *node = tree->root;
 	unsigned int at;
 
 	for (at = tree->top; node && at > level; at--)
-		node = node->child[child_index(frame, at)];
+		node = children(node)[child_index(frame, at)];
 	return node;
 }
 
-/* Twice over them all: so that nothing waits for the upper nodes, and then for the lower ones. */
+/*
+ * Several times over them all, so that nothing waits for what is above it. What is above leaves is
+ * few lines where blocks are parts of words: the live ones lie close together then.
+ */
 void weir_iova_tree_prefetch(const struct weir_iova_tree *tree, const uint64_t *frames,
 			     uint64_t count, unsigned int order)
 {
-	const struct weir_iova_node *node;
+	struct weir_iova_node *node;
 	unsigned int level = level_of(order);
 	uint64_t i;
 
-	for (i = 0; i < count && level < tree->top; i++) {
+	for (i = 0; i < count && order >= WAYS_SHIFT && level < tree->top; i++) {
 		node = node_at(tree, frames[i], level + 1);
-		if (node) {
-			__builtin_prefetch(&node->child[child_index(frames[i], level + 1)], 1);
-			__builtin_prefetch(&node->has[order], 1);
-		}
+		if (!node)
+			continue;
+		__builtin_prefetch(&children(node)[child_index(frames[i], level + 1)], 1);
+		has_prefetch(node, level + 1, order);
 	}
 	for (i = 0; i < count; i++) {
 		node = node_at(tree, frames[i], level);
 		if (node)
-			node_prefetch(node, level, frames[i], order);
+			has_prefetch(node, level, order);
+	}
+	for (i = 0; i < count && order < WAYS_SHIFT; i++) {
+		node = node_at(tree, frames[i], 1);
+		if (node && leaf_of(node)->word)
+			__builtin_prefetch(&leaf_of(node)->word[child_index(frames[i], 1)], 1);
 	}
 }

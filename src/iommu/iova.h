@@ -6,7 +6,7 @@
  * Who gets which I/O virtual addresses.
  *
  * Below: a buddy radix (iova-tree.c). The page frames are a tree of fixed depth whose nodes have 64
- * children; a leaf is one word with a bit for each free page. A node knows for each order in which
+ * children, at the bottom words with a bit for each free page. A node knows for each order in which
  * of its children a free block of that order is: a bit map for each order. Sizes are rounded up to
  * powers of two and naturally aligned. An allocation looks at one word a level on its way down and
  * takes the highest block that fits, whatever the number of live ranges is. Only allocating takes
@@ -27,7 +27,7 @@
 
 /* Orders that magazines hold: up to 2 MiB. */
 #define WEIR_IOVA_CACHED_ORDERS 10u
-#define WEIR_IOVA_MAGAZINE 62u /* blocks; the struct is then 512 bytes */
+#define WEIR_IOVA_MAGAZINE 63u /* blocks; the struct is then 512 bytes */
 /* Above 128 KiB magazines are filled less: addresses below 4 GiB are scarce. */
 #define WEIR_IOVA_LARGE_ORDER 6u
 #define WEIR_IOVA_LARGE_MAGAZINE 8u
@@ -75,15 +75,22 @@ void weir_iova_tree_prefetch(const struct weir_iova_tree *tree, const uint64_t *
 
 struct weir_iova_magazine {
 	struct weir_iova_magazine *next; /* in the depot */
-	uint64_t count;
 	uint64_t frame[WEIR_IOVA_MAGAZINE];
+};
+
+/*
+ * A magazine in use. All zero, so both empty and full, until this CPU first allocates that order.
+ * Beside the pointer, the counts are read while the magazine is still on its way.
+ */
+struct weir_iova_stack {
+	struct weir_iova_magazine *mag;
+	uint32_t count, size; /* of mag->frame: held, and how many may be */
 };
 
 struct weir_iova_cpu {
 	struct weir_spinlock lock;
-	/* NULL until this CPU first allocates that order. */
-	struct weir_iova_magazine *loaded[WEIR_IOVA_CACHED_ORDERS];
-	struct weir_iova_magazine *previous[WEIR_IOVA_CACHED_ORDERS];
+	struct weir_iova_stack loaded[WEIR_IOVA_CACHED_ORDERS];
+	struct weir_iova_stack previous[WEIR_IOVA_CACHED_ORDERS];
 } __attribute__((aligned(128)));
 
 struct weir_iova_depot {

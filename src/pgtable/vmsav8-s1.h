@@ -34,26 +34,20 @@ static uint64_t memory_type(unsigned int prot)
 
 static inline int attributes(const struct weir_pgtable *pt, unsigned int prot, uint64_t *leaf)
 {
+	/* Writable and clean: D8.5.6. */
+	uint64_t writable = pt->tracks_dirty ? WEIR_VMSA_AP_RDONLY | WEIR_VMSA_DBM : 0;
 	/*
 	 * AF set: nothing here updates it. nG: an invalidation by ASID must find the entry. AP has
-	 * no write-only: WRITE alone allows reads too.
+	 * no write-only: WRITE alone allows reads too. PCIe without PASID is unprivileged (IHI 0070
+	 * 13.1.3): without AP[1] it could do nothing.
 	 */
-	uint64_t attr = WEIR_VMSA_AF | WEIR_VMSA_NG | memory_type(prot);
+	uint64_t attr = (WEIR_VMSA_AF | WEIR_VMSA_NG) + memory_type(prot) +
+			(prot & WEIR_IOMMU_WRITE ? writable : WEIR_VMSA_AP_RDONLY) +
+			(prot & WEIR_IOMMU_PRIV ? 0 : WEIR_VMSA_AP_UNPRIV) +
+			(prot & WEIR_IOMMU_NOEXEC ? WEIR_VMSA_PXN | WEIR_VMSA_UXN : 0);
 
 	if (!(prot & (WEIR_IOMMU_READ | WEIR_IOMMU_WRITE)))
 		return -WEIR_EINVAL;
-	if (!(prot & WEIR_IOMMU_WRITE))
-		attr |= WEIR_VMSA_AP_RDONLY;
-	else if (pt->tracks_dirty)
-		/* Writable and clean: D8.5.6. */
-		attr |= WEIR_VMSA_AP_RDONLY | WEIR_VMSA_DBM;
-	/*
-	 * PCIe without PASID is unprivileged (IHI 0070 13.1.3): without AP[1] it could do nothing.
-	 */
-	if (!(prot & WEIR_IOMMU_PRIV))
-		attr |= WEIR_VMSA_AP_UNPRIV;
-	if (prot & WEIR_IOMMU_NOEXEC)
-		attr |= WEIR_VMSA_PXN | WEIR_VMSA_UXN;
 	*leaf = attr;
 	return 0;
 }

@@ -35,22 +35,23 @@ static unsigned int memory_type(const struct weir_pgtable *pt, unsigned int prot
 
 static inline int attributes(const struct weir_pgtable *pt, unsigned int prot, uint64_t *leaf)
 {
-	/* AF set: nothing here updates it. Privilege is stage 1's affair. */
-	uint64_t attr = WEIR_VMSA_AF | WEIR_SMMU_FIELD(WEIR_VMSA_S2_MEMATTR, memory_type(pt, prot));
 	bool shared = prot & WEIR_IOMMU_CACHE && !(prot & WEIR_IOMMU_MMIO);
+	/* With DBM writable and clean: D8.5.6. */
+	uint64_t writable = pt->tracks_dirty ? WEIR_VMSA_DBM : WEIR_VMSA_S2AP_WRITE;
+	/*
+	 * AF set: nothing here updates it. Privilege is stage 1's affair. Shareability of Device
+	 * and Non-cacheable memory is Outer whatever is written (D8.6). XN[1:0] = 0b10 is no
+	 * execution at all, with and without XNX (D8.4).
+	 */
+	uint64_t attr =
+		WEIR_VMSA_AF + WEIR_SMMU_FIELD(WEIR_VMSA_S2_MEMATTR, memory_type(pt, prot)) +
+		WEIR_SMMU_FIELD(WEIR_VMSA_SH, shared ? WEIR_VMSA_SH_ISH : WEIR_VMSA_SH_OSH) +
+		(prot & WEIR_IOMMU_READ ? WEIR_VMSA_S2AP_READ : 0) +
+		(prot & WEIR_IOMMU_WRITE ? writable : 0) +
+		(prot & WEIR_IOMMU_NOEXEC ? WEIR_SMMU_FIELD(WEIR_VMSA_S2_XN, 2) : 0);
 
 	if (!(prot & (WEIR_IOMMU_READ | WEIR_IOMMU_WRITE)))
 		return -WEIR_EINVAL;
-	/* Shareability of Device and Non-cacheable memory is Outer whatever is written (D8.6). */
-	attr |= WEIR_SMMU_FIELD(WEIR_VMSA_SH, shared ? WEIR_VMSA_SH_ISH : WEIR_VMSA_SH_OSH);
-	if (prot & WEIR_IOMMU_READ)
-		attr |= WEIR_VMSA_S2AP_READ;
-	/* With DBM writable and clean: D8.5.6. */
-	if (prot & WEIR_IOMMU_WRITE)
-		attr |= pt->tracks_dirty ? WEIR_VMSA_DBM : WEIR_VMSA_S2AP_WRITE;
-	/* XN[1:0] = 0b10 is no execution at all, with and without XNX (D8.4). */
-	if (prot & WEIR_IOMMU_NOEXEC)
-		attr |= WEIR_SMMU_FIELD(WEIR_VMSA_S2_XN, 2);
 	*leaf = attr;
 	return 0;
 }
