@@ -6,7 +6,9 @@
  *    normal caches forgive it; without the mistake nothing is stale, with any caches;
  *  - random changes, each correctly invalidated, are always seen, whatever is prefetched;
  *  - what is prefetched stays in its table, records nothing and updates nothing;
- *  - a seed repeats.
+ *  - a seed repeats;
+ *  - would_remove() says what a command takes out that others do not, takes nothing out itself, and
+ *    agrees with what is left when the command was executed; put_off() says what waits.
  */
 
 #include "smmuworlds.h"
@@ -540,12 +542,79 @@ static void a_seed_repeats(void **state)
 	assert_memory_not_equal(&stats[0], &stats[2], sizeof(stats[0]));
 }
 
+static struct weir_model_smmuv3_held held_by(struct fixture *f, uint64_t word0, uint64_t word1,
+					     const uint64_t (*others)[2], unsigned int nr_others)
+{
+	const uint64_t command[2] = { word0, word1 };
+	struct weir_model_smmuv3_held held;
+
+	assert_int_equal(weir_model_smmuv3_would_remove(f->smmu, command, others, nr_others, &held),
+			 0);
+	return held;
+}
+
+static void counts_what_a_command_would_remove(void **state)
+{
+	static const struct weir_model_smmuv3_held nothing;
+	struct fixture *f = *state;
+	const uint64_t leaf = VA | WEIR_SMMU_CMD_1_LEAF;
+	const uint64_t cfgi = for_stream(WEIR_SMMU_CMD_CFGI_STE, STREAM);
+	const uint64_t cds = for_stream(WEIR_SMMU_CMD_CFGI_CD_ALL, STREAM);
+	const uint64_t neighbour = for_stream(WEIR_SMMU_CMD_CFGI_STE, STREAM ^ 1);
+	const uint64_t both[2][2] = { { tlbi_va(), VA }, { cds, 0 } };
+	struct weir_model_smmuv3_held held;
+	uint64_t waits[2][2];
+
+	have_worlds(f, WEIR_MODEL_SMMUV3_CACHES_ADVERSARIAL);
+	map(f, add_el1(f, STREAM), VA, PAGE | OLD);
+	held = held_by(f, tlbi_va(), VA, NULL, 0);
+	assert_memory_equal(&held, &nothing, sizeof(held));
+	keep_busy(f, STREAM, VA);
+	for (unsigned int twice = 0; twice < 2; twice++) {
+		held = held_by(f, tlbi_va(), leaf, NULL, 0);
+		assert_int_equal(held.translations, 1);
+		assert_int_equal(held.tables[3] + held.stes + held.cds, 0);
+		held = held_by(f, tlbi_va(), VA, NULL, 0);
+		assert_int_equal(held.translations, 1);
+		assert_int_equal(held.tables[1], 1);
+		assert_int_equal(held.tables[2], 1);
+		assert_int_equal(held.tables[3], 1);
+		held = held_by(f, cfgi, 0, NULL, 0);
+		assert_int_equal(held.stes, 1);
+		assert_true(held.cds > 0);
+		/* Nobody used it: V == 0. */
+		assert_int_equal(held_by(f, neighbour, 0, NULL, 0).stes, 1);
+	}
+	/* What others take, and what is none. */
+	held = held_by(f, tlbi_va(), leaf, both, 1);
+	assert_memory_equal(&held, &nothing, sizeof(held));
+	held = held_by(f, cfgi, 0, both, 2);
+	assert_int_equal(held.stes, 1);
+	assert_int_equal(held.cds, 0);
+	held = held_by(f, WEIR_SMMU_CMD_SYNC, 0, NULL, 0);
+	assert_memory_equal(&held, &nothing, sizeof(held));
+	/* Consumed, it waits; executed, nothing is left of it. */
+	command(f, tlbi_va(), VA);
+	assert_int_equal(weir_model_smmuv3_put_off(f->smmu, waits, 2), 1);
+	assert_memory_equal(waits[0], both[0], sizeof(waits[0]));
+	assert_int_equal(held_by(f, tlbi_va(), VA, NULL, 0).translations, 1);
+	command(f, WEIR_SMMU_CMD_SYNC, 0);
+	assert_int_equal(weir_model_smmuv3_put_off(f->smmu, waits, 2), 0);
+	held = held_by(f, tlbi_va(), VA, NULL, 0);
+	assert_memory_equal(&held, &nothing, sizeof(held));
+	assert_int_equal(held_by(f, cfgi, 0, NULL, 0).stes, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(mistakes_show),	  TEST(right_guests_see_nothing_stale),
-		TEST(stays_in_the_table), TEST(records_nothing),
-		TEST(updates_nothing),	  TEST(a_seed_repeats),
+		TEST(mistakes_show),
+		TEST(right_guests_see_nothing_stale),
+		TEST(stays_in_the_table),
+		TEST(records_nothing),
+		TEST(updates_nothing),
+		TEST(a_seed_repeats),
+		TEST(counts_what_a_command_would_remove),
 	};
 
 	return cmocka_run_group_tests_name("SMMUv3 model, adversarial caches", tests, NULL, NULL);

@@ -147,6 +147,13 @@ static bool set_empty(const struct smmu_cache *cache, uint64_t *set)
 	return true;
 }
 
+static void note(struct smmu_census *census, const uint64_t *entry)
+{
+	if (census->count < census->room)
+		census->entries[census->count] = entry;
+	census->count++;
+}
+
 /* Without a key of all keys, without `match` of all data. Whether anything is left. */
 static bool remove_in_set(struct smmu_cache *cache, uint64_t *set, const uint64_t *key,
 			  smmu_cache_match *match, const void *opaque)
@@ -158,15 +165,19 @@ static bool remove_in_set(struct smmu_cache *cache, uint64_t *set, const uint64_
 	set_lock(set);
 	for (unsigned int way = 0; way < cache->ways; way++) {
 		uint64_t *entry = smmu_cache_key(set, way);
+		bool meant;
 
 		if (!entry[0])
 			continue;
-		if ((!key || (entry[0] == key[0] && entry[1] == key[1])) &&
-		    (!match ||
-		     match(entry, smmu_cache_data(set, cache->ways, cache->data, way), opaque)))
+		meant = (!key || (entry[0] == key[0] && entry[1] == key[1])) &&
+			(!match ||
+			 match(entry, smmu_cache_data(set, cache->ways, cache->data, way), opaque));
+		if (meant && !cache->census)
 			store(&entry[0], 0);
 		else
 			left = true;
+		if (meant && cache->census)
+			note(cache->census, entry);
 	}
 	set_unlock(set);
 	return left;

@@ -27,12 +27,20 @@
 
 struct weir_model_smmuv3;
 
+/* Entries that removals would have taken: census.c. `room` of them are noted, all are counted. */
+struct smmu_census {
+	const uint64_t **entries;
+	size_t count, room;
+};
+
 struct smmu_cache {
 	uint64_t *words;       /* NULL: no entries, every lookup misses */
 	uint32_t sets;	       /* a power of two, or 0 */
 	uint32_t ways, usable; /* a cache of few entries does not use all its ways */
 	uint32_t data, stride; /* in words */
 	uint32_t stripe_shift;
+	/* Not NULL: removals are counted here, and remove nothing. Under the model's `lock`. */
+	struct smmu_census *census;
 	/* Bit per stripe of sets: something was inserted since a removal found it empty. */
 	uint64_t used __attribute__((aligned(64)));
 };

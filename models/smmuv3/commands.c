@@ -68,11 +68,24 @@ static enum smmu_outcome prefetch_addr(struct smmu_bank *queues, const uint64_t 
 
 /* ---- Configuration (4.3) ----------------------------------------------------------------- */
 
+/* A census takes nothing out, and changes nothing that a transaction would get. */
+static void change_begin(const struct smmu_bank *bank, bool config)
+{
+	if (!bank->smmu->tlb.census)
+		weir_model_smmu_change_begin(bank->smmu, config);
+}
+
+static void change_end(const struct smmu_bank *bank, bool config)
+{
+	if (!bank->smmu->tlb.census)
+		weir_model_smmu_change_end(bank->smmu, config);
+}
+
 static void invalidate_stes(struct smmu_bank *bank, uint32_t first, uint32_t last, bool leaf)
 {
-	weir_model_smmu_change_begin(bank->smmu, true);
+	change_begin(bank, true);
 	weir_model_smmu_invalidate_stes(bank, first, last, leaf);
-	weir_model_smmu_change_end(bank->smmu, true);
+	change_end(bank, true);
 }
 
 static enum smmu_outcome cfgi_ste(struct smmu_bank *bank, const uint64_t *cmd)
@@ -94,9 +107,9 @@ static enum smmu_outcome cfgi_ste_range(struct smmu_bank *bank, const uint64_t *
 
 static void invalidate_cds(struct smmu_bank *bank, uint32_t sid, uint32_t ssid, bool leaf)
 {
-	weir_model_smmu_change_begin(bank->smmu, true);
+	change_begin(bank, true);
 	weir_model_smmu_invalidate_cds(bank, sid, ssid, leaf);
-	weir_model_smmu_change_end(bank->smmu, true);
+	change_end(bank, true);
 }
 
 /* 4.1.7: a SubstreamID out of range is that of no CD, and the command does nothing. */
@@ -247,9 +260,9 @@ static void read_scope(const struct smmu_bank *bank, const uint64_t *cmd,
 
 static enum smmu_outcome invalidate(struct smmu_bank *bank, const struct smmu_tlb_scope *scope)
 {
-	weir_model_smmu_change_begin(bank->smmu, false);
+	change_begin(bank, false);
 	weir_model_smmu_tlb_invalidate(bank->smmu, scope);
-	weir_model_smmu_change_end(bank->smmu, false);
+	change_end(bank, false);
 	return SMMU_CONSUMED;
 }
 
@@ -494,4 +507,12 @@ enum smmu_outcome weir_model_smmu_execute(struct smmu_cmdq *queue, const uint64_
 	if (command->flags & RETRIES)
 		weir_model_smmu_catch_up(queue);
 	return command->execute(bank, cmd);
+}
+
+void weir_model_smmu_rehearse(struct smmu_bank *bank, const uint64_t *cmd)
+{
+	const struct command *command = find_command(cmd);
+
+	if (command && (command->flags & INVALIDATES) && is_legal(bank, command, cmd))
+		command->execute(bank, cmd);
 }

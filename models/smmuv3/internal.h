@@ -28,6 +28,7 @@
  *   tlb.c         the IOTLB and the walk caches: tags, scope of invalidations
  *   cache.c       where these, STEs and CDs are kept
  *   adversary.c   what the adversarial caches do at will
+ *   census.c      what a command would take out of the caches
  *   stall.c       transactions held back (3.12.2)
  *   ats.c         translation requests, translated transactions, invalidations of ATCs (3.9)
  *   priq.c        page requests (chapter 8)
@@ -436,6 +437,8 @@ enum smmu_outcome {
 
 /* Everything but CMD_SYNC. `lock` is held. */
 enum smmu_outcome weir_model_smmu_execute(struct smmu_cmdq *queue, const uint64_t *cmd);
+/* What it would invalidate, into the census of the caches. `lock` is held. */
+void weir_model_smmu_rehearse(struct smmu_bank *bank, const uint64_t *cmd);
 /*
  * CMD_SYNC's first act: what was put off of its queue's invalidations (adversarial caches). `lock`
  * is held.
@@ -643,6 +646,8 @@ struct smmu_walk_step {
 bool weir_model_smmu_walk_find(struct weir_model_smmuv3 *smmu, const struct smmu_tag *tag,
 			       const struct smmu_tables *tables, uint64_t addr,
 			       struct smmu_walk_step *out);
+/* Of the table that an entry of the walk caches leads to; `key` as it is kept. */
+unsigned int weir_model_smmu_walk_level(const uint64_t *key);
 void weir_model_smmu_walk_insert(const struct smmu_access *access, const struct smmu_tag *tag,
 				 const struct smmu_tables *tables, uint64_t addr,
 				 const struct smmu_walk_step *step);

@@ -273,6 +273,11 @@ void weir_model_smmu_walk_insert(const struct smmu_access *access, const struct 
 	weir_model_smmu_cache_insert(access->smmu, &access->smmu->walks, key, data, access->epoch);
 }
 
+unsigned int weir_model_smmu_walk_level(const uint64_t *key)
+{
+	return (unsigned int)WEIR_SMMU_FIELD_GET(KEY_LEVEL, key[0]) & 3;
+}
+
 /* ---- Invalidation ------------------------------------------------------------------------ */
 
 struct search {

@@ -22,6 +22,7 @@ static struct {
 	bool exhausted;
 	struct threadplat_mmio mmio;
 	void (*barrier)(void);
+	bool (*cleaning)(const void *virt, size_t size);
 } tp = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static __thread unsigned int this_cpu;
@@ -50,6 +51,11 @@ void threadplat_delete(void)
 {
 	if (tp.in_use)
 		die("pages left");
+	threadplat_delete_dirty();
+}
+
+void threadplat_delete_dirty(void)
+{
 	free(tp.ram);
 	free(tp.shadow);
 	free(tp.busy);
@@ -68,6 +74,11 @@ void threadplat_set_mmio(const struct threadplat_mmio *mmio)
 void threadplat_set_barrier(void (*fn)(void))
 {
 	tp.barrier = fn;
+}
+
+void threadplat_set_cleaning(bool (*fn)(const void *virt, size_t size))
+{
+	tp.cleaning = fn;
 }
 
 void threadplat_exhaust(bool exhausted)
@@ -229,6 +240,8 @@ void plat_cache_clean(void *plat, const void *virt, size_t size)
 	(void)plat;
 	if (!size)
 		die("a clean of nothing");
+	if (tp.cleaning && !tp.cleaning(virt, size))
+		return;
 	/* It takes long on real machines too: others get ahead here. */
 	if (!tp.shadow)
 		sched_yield();

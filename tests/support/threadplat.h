@@ -24,12 +24,16 @@ struct threadplat_mmio {
 void threadplat_new(size_t ram_size, bool shadow);
 /* Ends the test if pages are left. */
 void threadplat_delete(void);
+/* The same, with whatever is left. */
+void threadplat_delete_dirty(void);
 /* The calling thread is this CPU from now on. */
 void threadplat_set_cpu(unsigned int cpu);
 /* Registers for plat_mmio_map(): an address is an offset into them. */
 void threadplat_set_mmio(const struct threadplat_mmio *mmio);
 /* What happens at each plat_dma_wmb() from now on; NULL: nothing. */
 void threadplat_set_barrier(void (*fn)(void));
+/* Asked before each plat_cache_clean() and flush: false leaves it out. NULL: nobody is. */
+void threadplat_set_cleaning(bool (*fn)(const void *virt, size_t size));
 /* All allocations fail from now on, or no longer. */
 void threadplat_exhaust(bool exhausted);
 /* RAM as a device sees it: the shadow, or the memory itself. */

@@ -235,6 +235,32 @@ struct weir_model_stepper *weir_model_smmuv3_stepper(struct weir_model_smmuv3 *s
 void weir_model_smmuv3_get_stats(struct weir_model_smmuv3 *smmu,
 				 struct weir_model_smmuv3_stats *stats);
 
+/* ---- To look into its caches ------------------------------------------------------------ */
+
+/** Entries that caches hold; of what they hold it does not matter whether it is valid. */
+struct weir_model_smmuv3_held {
+	uint64_t translations; /**< in the IOTLB */
+	uint64_t tables[4];    /**< on the way to them, in the walk caches; by the table's level */
+	uint64_t stes, cds;    /**< with their first levels */
+};
+
+/**
+ * For tests that leave an invalidation out: what `command` (both words, as in a command queue)
+ * would take out of the caches, were it executed now by the Non-secure command queue, that none of
+ * the `others` would. Nothing is taken out. All zero: a command that the queue would refuse, one
+ * that is no invalidation of these caches (CMD_SYNC, CMD_ATC_INV), or one that nobody would miss.
+ * -WEIR_ENOMEM. Holds the commands up; may look at each entry there is.
+ */
+int weir_model_smmuv3_would_remove(struct weir_model_smmuv3 *smmu, const uint64_t command[2],
+				   const uint64_t (*others)[2], unsigned int nr_others,
+				   struct weir_model_smmuv3_held *held);
+/**
+ * Invalidations of the Non-secure command queues that were consumed and are not executed, which
+ * adversarial caches leave to CMD_SYNC: how many, and in *commands the first `max`.
+ */
+unsigned int weir_model_smmuv3_put_off(struct weir_model_smmuv3 *smmu, uint64_t (*commands)[2],
+				       unsigned int max);
+
 WEIR_END_DECLS
 
 #endif
