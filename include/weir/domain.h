@@ -27,7 +27,17 @@ WEIR_BEGIN_DECLS
  * TASK.
  */
 int weir_domain_alloc(struct weir_device *dev, struct weir_domain **domain);
-/** No device is attached. Mappings go with it. TASK. */
+/* What a domain is to be good for, with Linux's values. */
+#define WEIR_DOMAIN_NEST_PARENT 0x1u	/**< guests' translations go through it: stage 2 */
+#define WEIR_DOMAIN_DIRTY_TRACKING 0x2u /**< hardware marks the pages that devices wrote */
+#define WEIR_DOMAIN_PASID 0x8u		/**< it may be attached to a PASID */
+/**
+ * The same with flags. -WEIR_EOPNOTSUPP: dev's IOMMU has no such domains, or not with all these
+ * flags at once.
+ */
+int weir_domain_alloc_flags(struct weir_device *dev, unsigned int flags,
+			    struct weir_domain **domain);
+/** No device is attached, nor a PASID. Mappings go with it. TASK. */
 void weir_domain_free(struct weir_domain *domain);
 
 /**
@@ -40,6 +50,22 @@ void weir_domain_free(struct weir_domain *domain);
 int weir_domain_attach(struct weir_domain *domain, struct weir_device *dev);
 /** Back to the DMA API's domain; if that fails (-WEIR_ENOMEM, ...) the group is blocked. TASK. */
 int weir_domain_detach(struct weir_domain *domain, struct weir_device *dev);
+
+/**
+ * Let accesses that bear this PASID go to the domain, wherever others of the device go. The device
+ * is alone in its group, and in a domain of stage 1 or the identity domain, which it does not leave
+ * for another kind while it has PASIDs. Doorbells of interrupts are not mapped: messages bear no
+ * PASID. -WEIR_EOPNOTSUPP: the device or its IOMMU has no PASIDs. -WEIR_EINVAL: the PASID is 0 or
+ * beyond them; the domain is another IOMMU's, the DMA API's, or not of stage 1; the group has more
+ * devices. -WEIR_EBUSY: the PASID has a domain; or the device is in another kind of domain.
+ * -WEIR_ENOMEM, -WEIR_ETIMEDOUT, -WEIR_EIO; the PASID is then blocked. TASK.
+ */
+int weir_domain_attach_pasid(struct weir_domain *domain, struct weir_device *dev, uint32_t pasid);
+/**
+ * The PASID is blocked when it returns. -WEIR_EINVAL: it has no domain. -WEIR_ETIMEDOUT, -WEIR_EIO:
+ * the IOMMU did not confirm. TASK.
+ */
+int weir_domain_detach_pasid(struct weir_device *dev, uint32_t pasid);
 
 /**
  * Map; iova, phys, size in multiples of the smallest page of the domain. -WEIR_EINVAL: alignment,
@@ -57,6 +83,63 @@ int weir_domain_map(struct weir_domain *domain, weir_dma_t iova, weir_phys_t phy
 size_t weir_domain_unmap(struct weir_domain *domain, weir_dma_t iova, size_t size);
 /** What iova maps to; 0 and *phys, or -WEIR_ENOENT. Any context. */
 int weir_domain_iova_to_phys(struct weir_domain *domain, weir_dma_t iova, weir_phys_t *phys);
+/**
+ * Watch, or no longer, what devices write. When it begins all is clean. -WEIR_EOPNOTSUPP: not a
+ * domain of WEIR_DOMAIN_DIRTY_TRACKING. -WEIR_EIO: the IOMMU did not confirm. TASK.
+ */
+int weir_domain_set_dirty_tracking(struct weir_domain *domain, bool on);
+/** Do not clear what is told. */
+#define WEIR_DIRTY_NO_CLEAR 0x1u
+/** Called for each dirty range, which may reach beyond what was asked for. */
+typedef void weir_domain_dirty_fn(void *arg, weir_dma_t iova, uint64_t size);
+/**
+ * Tell what devices wrote in the range since it was last told, as far as mappings of it are there:
+ * what is unmapped is not told any more. What a device writes after the return is told the next
+ * time. -WEIR_EINVAL: tracking is off; the range. -WEIR_EIO: the IOMMU did not confirm: what is
+ * written from now on may not be told. Any context; calls on ranges that share a page of any size
+ * exclude each other.
+ */
+int weir_domain_read_and_clear_dirty(struct weir_domain *domain, weir_dma_t iova, uint64_t size,
+				     unsigned int flags, weir_domain_dirty_fn *fn, void *arg);
+/*
+ * A guest's IOMMU over a domain that maps the guest's physical addresses. What the guest writes
+ * into its own tables is fetched by the hardware through that domain, and trusted by nobody; what
+ * it says in registers and commands is handed over here, as untrusted as it is.
+ */
+
+/**
+ * `parent` is of WEIR_DOMAIN_NEST_PARENT, of dev's IOMMU; it stays until the viommu is freed.
+ * -WEIR_EINVAL, -WEIR_EOPNOTSUPP, -WEIR_ENOMEM. TASK, as all of these.
+ */
+int weir_viommu_alloc(struct weir_device *dev, struct weir_domain *parent,
+		      struct weir_viommu **viommu);
+/** -WEIR_EBUSY: it has devices, or nested domains. */
+int weir_viommu_free(struct weir_viommu *viommu);
+/**
+ * The guest calls the device by this ID (a StreamID). -WEIR_EEXIST: it calls another one so, or the
+ * device is in a viommu. -WEIR_EINVAL, -WEIR_ENOMEM.
+ */
+int weir_viommu_add_device(struct weir_viommu *viommu, struct weir_device *dev,
+			   uint32_t virtual_id);
+/** -WEIR_EBUSY: it is in a nested domain. -WEIR_EINVAL: not in this viommu. */
+int weir_viommu_remove_device(struct weir_viommu *viommu, struct weir_device *dev);
+/**
+ * A domain that translates as the guest's table entry says. Arm SMMUv3: `data` are the first two
+ * 64-bit words of a stream table entry, aligned; without V it aborts. It is attached and freed as
+ * others are; devices of the viommu alone can be in it, and move between it, others of the viommu
+ * and the parent directly. -WEIR_EIO: the entry says what is not a guest's to say, or nothing that
+ * the IOMMU could obey. -WEIR_EINVAL, -WEIR_ENOMEM.
+ */
+int weir_viommu_domain_alloc(struct weir_viommu *viommu, const void *data, size_t size,
+			     struct weir_domain **domain);
+/**
+ * Pass on a guest's invalidations: *count commands as the hardware defines them (Arm SMMUv3: 16
+ * bytes each, aligned to 8), read once, complete when it returns. *count becomes how many were
+ * done. -WEIR_EIO: the next one is not a guest's to send, or illegal. -WEIR_ETIMEDOUT: none is
+ * known to be done.
+ */
+int weir_viommu_invalidate(struct weir_viommu *viommu, const void *cmds, unsigned int *count);
+
 /** Page sizes as a bit mask; first and last address. */
 uint64_t weir_domain_page_sizes(const struct weir_domain *domain);
 void weir_domain_aperture(const struct weir_domain *domain, weir_dma_t *first, weir_dma_t *last);

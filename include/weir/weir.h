@@ -24,9 +24,11 @@ WEIR_BEGIN_DECLS
 
 struct weir;
 struct weir_device;
+struct weir_device_pasid;
 struct weir_domain;
 struct weir_iommu;
 struct weir_iommu_driver;
+struct weir_viommu;
 struct weir_group;
 
 /** What a device sees, and when an unmap takes effect. docs/design.md has the table. */
@@ -113,6 +115,20 @@ struct weir_range {
 	uint64_t start, size;
 };
 
+/**
+ * How a device with a TLB of its own (PCIe ATS) is told to use it, and to stop. TASK, under weir's
+ * lock: they call nothing of weir.
+ */
+struct weir_device_ats {
+	/**
+	 * From now on the device may ask for translations, in units of 2^(12 + stu) bytes. 0, or an
+	 * error: then it goes on without.
+	 */
+	int (*enable)(struct weir_device *dev, unsigned int stu);
+	/** It asks no more, what it holds is gone, and what it had begun has ended. */
+	void (*disable)(struct weir_device *dev);
+};
+
 /** What a host says of a device. */
 struct weir_device_desc {
 	const char *name; /**< copied (up to 31 characters) */
@@ -131,8 +147,12 @@ struct weir_device_desc {
 	 */
 	const struct weir_range *reserved;
 	unsigned int nr_reserved;
-	bool coherent;	    /**< its accesses snoop the CPUs' caches */
+	bool coherent;	/**< its accesses snoop the CPUs' caches */
+	bool can_stall; /**< its accesses may be kept waiting until a fault is resolved; not PCIe */
+	uint8_t pasid_bits; /**< PASIDs are below 2^pasid_bits, at most 20; 0: it has none */
 	uint64_t bus_limit; /**< highest address that the bus to it carries; 0: no limit */
+	/** Its TLB, for accesses with its first ID; NULL: none. Outlives the device. */
+	const struct weir_device_ats *ats;
 };
 
 /**
@@ -150,6 +170,11 @@ struct weir_device {
 	uint64_t segment_boundary;
 	bool coherent;
 	bool blocked; /* removed, or never given a domain */
+	bool can_stall;
+	uint8_t pasid_bits;
+	const struct weir_device_ats *ats;
+	struct weir_device_pasid *pasids; /* under the machine's lock */
+	struct weir_viommu *viommu;	  /* it is in; under the machine's lock */
 	unsigned int nr_ids;
 	struct weir_device_id ids[WEIR_DEVICE_MAX_IDS];
 	struct weir_device *group_next; /* under the group's lock */
@@ -169,8 +194,9 @@ int weir_device_add(struct weir *weir, struct weir_device *dev,
 
 /**
  * Forget a device: its streams are blocked. Mappings that it left are reported in the log, and
- * their count returned; they are gone with the domain when its group is empty. Nobody else is in a
- * call about the device, or begins one.
+ * their count returned; they are gone with the domain when its group is empty. PASIDs that it left
+ * attached are detached, with a line in the log. Nobody else is in a call about the device, or
+ * begins one.
  */
 unsigned int weir_device_remove(struct weir_device *dev);
 

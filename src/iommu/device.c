@@ -25,6 +25,9 @@ static void device_init(struct weir *weir, struct weir_device *dev,
 	dev->max_segment_size = DEFAULT_SEGMENT_SIZE;
 	dev->segment_boundary = DEFAULT_SEGMENT_BOUNDARY;
 	dev->coherent = desc->coherent;
+	dev->can_stall = desc->can_stall;
+	dev->pasid_bits = desc->pasid_bits;
+	dev->ats = desc->ats;
 	dev->blocked = true;
 	weir_snprintf(dev->name, sizeof(dev->name), "%s", desc->name ? desc->name : "device");
 }
@@ -36,6 +39,11 @@ int weir_device_add(struct weir *weir, struct weir_device *dev, const struct wei
 	if (desc->nr_ids > WEIR_DEVICE_MAX_IDS) {
 		weir_log(weir, WEIR_LOG_ERR, "%s: %u stream IDs, more than %u",
 			 desc->name ? desc->name : "device", desc->nr_ids, WEIR_DEVICE_MAX_IDS);
+		return -WEIR_EINVAL;
+	}
+	if (desc->pasid_bits > 20) {
+		weir_log(weir, WEIR_LOG_ERR, "%s: PASIDs of %u bits, more than 20",
+			 desc->name ? desc->name : "device", desc->pasid_bits);
 		return -WEIR_EINVAL;
 	}
 	device_init(weir, dev, desc);

@@ -13,9 +13,9 @@
 
 /* ---- Life --------------------------------------------------------------------------------- */
 
-int weir_domain_new(struct weir_iommu *iommu, struct weir_domain **domain)
+int weir_domain_new(struct weir_iommu *iommu, unsigned int flags, struct weir_domain **domain)
 {
-	int ret = iommu->ops->domain_alloc(iommu, domain);
+	int ret = iommu->ops->domain_alloc(iommu, flags, domain);
 
 	if (ret)
 		return ret;
@@ -23,6 +23,8 @@ int weir_domain_new(struct weir_iommu *iommu, struct weir_domain **domain)
 	(*domain)->iova = NULL;
 	(*domain)->msi_pages = NULL;
 	(*domain)->attached = 0;
+	(*domain)->tracks_dirty = flags & WEIR_DOMAIN_DIRTY_TRACKING;
+	(*domain)->is_tracking = false;
 	(*domain)->fault_lock = (struct weir_spinlock){ 0 };
 	(*domain)->fault_fn = NULL;
 	(*domain)->fault_arg = NULL;
@@ -49,7 +51,7 @@ int weir_domain_new_dma(struct weir_group *group, struct weir_domain **domain)
 			 group->iommu->name, (unsigned long long)group->iommu->page_sizes);
 		return -WEIR_EOPNOTSUPP;
 	}
-	ret = weir_domain_new(group->iommu, domain);
+	ret = weir_domain_new(group->iommu, 0, domain);
 	if (ret)
 		return ret;
 	(*domain)->is_dma = true;
@@ -69,14 +71,28 @@ void weir_domain_delete(struct weir_domain *domain)
 	weir_history_forget_domain(weir, domain);
 	if (domain->iova)
 		(void)weir_iova_destroy(domain->iova);
+	if (domain->viommu)
+		domain->viommu->domains--;
 	domain->ops->domain_free(domain);
+}
+
+int weir_domain_alloc_flags(struct weir_device *dev, unsigned int flags,
+			    struct weir_domain **domain)
+{
+	struct weir *weir = dev->weir;
+	int ret;
+
+	if (!dev->group || weir->mode == WEIR_MODE_OFF)
+		return -WEIR_ENODEV;
+	plat_mutex_lock(weir->plat, &weir->lock);
+	ret = weir_domain_new(dev->group->iommu, flags, domain);
+	plat_mutex_unlock(weir->plat, &weir->lock);
+	return ret;
 }
 
 int weir_domain_alloc(struct weir_device *dev, struct weir_domain **domain)
 {
-	if (!dev->group || dev->weir->mode == WEIR_MODE_OFF)
-		return -WEIR_ENODEV;
-	return weir_domain_new(dev->group->iommu, domain);
+	return weir_domain_alloc_flags(dev, 0, domain);
 }
 
 void weir_domain_free(struct weir_domain *domain)
@@ -99,9 +115,16 @@ void weir_domain_free(struct weir_domain *domain)
 
 static int attach_locked(struct weir_domain *domain, struct weir_group *group)
 {
+	bool is_assigned =
+		group->domain != group->standard && group->domain != group->iommu->blocked;
+
 	if (domain->iommu != group->iommu || domain->is_dma || group->nr_devices > 1)
 		return -WEIR_EINVAL;
-	if (group->domain != group->standard && group->domain != group->iommu->blocked)
+	if (domain->viommu && group->devices->viommu != domain->viommu)
+		return -WEIR_EINVAL;
+	/* A guest's device goes from one of the guest's domains to the next. */
+	if (is_assigned && (weir_domain_mapped(domain) != weir_domain_mapped(group->domain) ||
+			    !weir_domain_mapped(domain)))
 		return -WEIR_EBUSY;
 	return weir_group_move(group, domain);
 }
@@ -224,9 +247,40 @@ int weir_domain_iova_to_phys(struct weir_domain *domain, weir_dma_t iova, weir_p
 		*phys = iova;
 		return 0;
 	}
-	if (domain->type == WEIR_DOMAIN_BLOCKED || iova < domain->first || iova > domain->last)
+	if (domain->type != WEIR_DOMAIN_PAGING || iova < domain->first || iova > domain->last)
 		return -WEIR_ENOENT;
 	return domain->ops->iova_to_phys(domain, iova, phys);
+}
+
+/* ---- What devices wrote -------------------------------------------------------------------- */
+
+int weir_domain_set_dirty_tracking(struct weir_domain *domain, bool on)
+{
+	struct weir *weir = domain->iommu->weir;
+	int ret = 0;
+
+	if (domain->type != WEIR_DOMAIN_PAGING || !domain->tracks_dirty)
+		return -WEIR_EOPNOTSUPP;
+	plat_mutex_lock(weir->plat, &weir->lock);
+	/* Hardware marks what it writes all the time. */
+	if (on && !domain->is_tracking)
+		ret = domain->ops->read_dirty(domain, domain->first,
+					      (uint64_t)(domain->last - domain->first) + 1, true,
+					      NULL, NULL);
+	if (!ret)
+		__atomic_store_n(&domain->is_tracking, on, __ATOMIC_RELAXED);
+	plat_mutex_unlock(weir->plat, &weir->lock);
+	return ret;
+}
+
+int weir_domain_read_and_clear_dirty(struct weir_domain *domain, weir_dma_t iova, uint64_t size,
+				     unsigned int flags, weir_domain_dirty_fn *fn, void *arg)
+{
+	/* Relaxed: who turns it off while others read gets either answer. */
+	if (!range_ok(domain, iova, size) || flags & ~WEIR_DIRTY_NO_CLEAR ||
+	    !__atomic_load_n(&domain->is_tracking, __ATOMIC_RELAXED))
+		return -WEIR_EINVAL;
+	return domain->ops->read_dirty(domain, iova, size, !(flags & WEIR_DIRTY_NO_CLEAR), fn, arg);
 }
 
 uint64_t weir_domain_page_sizes(const struct weir_domain *domain)

@@ -58,7 +58,12 @@ struct weir_iommu {
 	struct weir_domain *blocked, *identity;
 };
 
-enum weir_domain_type { WEIR_DOMAIN_PAGING, WEIR_DOMAIN_IDENTITY, WEIR_DOMAIN_BLOCKED };
+enum weir_domain_type {
+	WEIR_DOMAIN_PAGING,
+	WEIR_DOMAIN_IDENTITY,
+	WEIR_DOMAIN_BLOCKED,
+	WEIR_DOMAIN_NESTED, /* a guest's translation over the parent of its viommu */
+};
 
 struct weir_domain {
 	enum weir_domain_type type;
@@ -66,31 +71,71 @@ struct weir_domain {
 	const struct weir_iommu_ops *ops;
 	uint64_t page_sizes;
 	weir_dma_t first, last;
+	struct weir_viommu *viommu; /* of a nested domain: whose it is */
 	/* src/iommu: */
 	bool is_dma;			 /* the DMA API's: freed with its group */
 	struct weir_iova *iova;		 /* of the DMA API's domain */
 	struct weir_msi_page *msi_pages; /* doorbells mapped here, under weir.lock */
-	unsigned int attached;		 /* groups in it, under weir.lock */
+	unsigned int attached;		 /* groups, PASIDs, viommus over it; under weir.lock */
+	bool tracks_dirty;		 /* it was allocated so; and now it does: */
+	bool is_tracking;		 /* under weir.lock */
 	struct weir_spinlock fault_lock; /* handler; IRQ-safe */
 	weir_fault_fn *fault_fn;
 	void *fault_arg;
 };
 
+/* Inside of what the driver has for it. All but `lock` is zero at first. */
+struct weir_viommu {
+	struct weir_domain *parent;
+	unsigned int domains;	      /* nested ones, under weir.lock */
+	struct weir_mutex lock;	      /* inside weir.lock: */
+	struct weir_vdevice *devices; /* written under weir.lock, too */
+};
+
+/* What a device can do on one of its streams. */
+struct weir_stream_caps {
+	struct weir_device *dev;
+	uint8_t pasid_bits;		   /* 0: none */
+	bool can_stall;			   /* its accesses may wait for a fault to be resolved */
+	const struct weir_device_ats *ats; /* NULL: it has no device TLB, or not for this stream */
+};
+
+/* TASK: under weir.lock, if nothing else is said. */
 struct weir_iommu_ops {
 	/* Can this ID be told apart? 0, or -WEIR_ERANGE. TASK. */
 	int (*check_id)(struct weir_iommu *iommu, uint32_t id);
 
-	/* A paging domain, empty. TASK. */
-	int (*domain_alloc)(struct weir_iommu *iommu, struct weir_domain **domain);
+	/*
+	 * A stream whose device is there from now on, blocked. -WEIR_ENOMEM. NULL: nothing is to be
+	 * known of streams. TASK.
+	 */
+	int (*stream_add)(struct weir_iommu *iommu, uint32_t id,
+			  const struct weir_stream_caps *caps);
+	/* It is blocked, and has no PASIDs. TASK. */
+	void (*stream_remove)(struct weir_iommu *iommu, uint32_t id);
+
+	/*
+	 * A paging domain, empty; `flags` as weir_domain_alloc_flags(). Not serialised with others
+	 * but by what calls it. TASK.
+	 */
+	int (*domain_alloc)(struct weir_iommu *iommu, unsigned int flags,
+			    struct weir_domain **domain);
 	/* Nobody is attached; nothing of it is cached any more when it returns. TASK. */
 	void (*domain_free)(struct weir_domain *domain);
 
 	/*
 	 * Stream `id` now does what `domain` (paging, identity, blocked) says; in effect on return.
-	 * On an error it does what it did before, or is blocked if `domain` is. Serialised by
-	 * weir.lock. TASK.
+	 * On an error it does what it did before, or is blocked; if `domain` is, it is blocked.
+	 * TASK.
 	 */
 	int (*attach)(struct weir_iommu *iommu, uint32_t id, struct weir_domain *domain);
+	/*
+	 * The same for a PASID of the stream; `domain` NULL: it has none any more (and on an error
+	 * too, as far as the hardware can be told). Errors as weir_domain_attach_pasid(). NULL: no
+	 * PASIDs. TASK.
+	 */
+	int (*attach_pasid)(struct weir_iommu *iommu, uint32_t id, struct weir_domain *domain,
+			    uint32_t pasid);
 
 	/*
 	 * Map the extents one after the other from iova on. All is aligned to the smallest page and
@@ -107,7 +152,27 @@ struct weir_iommu_ops {
 	size_t (*unmap)(struct weir_domain *domain, weir_dma_t iova, size_t size);
 	/* 0 or -WEIR_ENOENT. Any context. */
 	int (*iova_to_phys)(struct weir_domain *domain, weir_dma_t iova, weir_phys_t *phys);
+	/*
+	 * Of a domain with WEIR_DOMAIN_DIRTY_TRACKING: as weir_domain_read_and_clear_dirty(). NULL:
+	 * there are none. Any context.
+	 */
+	int (*read_dirty)(struct weir_domain *domain, weir_dma_t iova, uint64_t size, bool clear,
+			  weir_domain_dirty_fn *fn, void *arg);
+
+	/*
+	 * Of viommus: as the functions of weir/domain.h. domain_free() takes nested domains, too.
+	 * NULL: there are none. TASK.
+	 */
+	int (*viommu_alloc)(struct weir_domain *parent, struct weir_viommu **viommu);
+	void (*viommu_free)(struct weir_viommu *viommu);
+	int (*nested_alloc)(struct weir_viommu *viommu, const void *data, size_t size,
+			    struct weir_domain **domain);
+	/* Under weir_viommu.lock alone; may use weir_viommu_find(). */
+	int (*viommu_invalidate)(struct weir_viommu *viommu, const void *cmds, unsigned int *count);
 };
+
+/* The device that the guest calls by this ID, or NULL. Under weir_viommu.lock. */
+struct weir_device *weir_viommu_find(struct weir_viommu *viommu, uint32_t id);
 
 /*
  * A driver reports a blocked access (src/iommu/fault.c): finds the device, asks the handlers, logs

@@ -56,6 +56,44 @@ static void block_own_streams(struct weir_device *dev, unsigned int count)
 	}
 }
 
+static void remove_own_streams(struct weir_device *dev, unsigned int count)
+{
+	struct weir_iommu *iommu = dev->group->iommu;
+	unsigned int i;
+
+	for (i = 0; iommu->ops->stream_remove && i < count; i++) {
+		if (!weir_streams_shared(dev, &dev->ids[i]))
+			iommu->ops->stream_remove(iommu, dev->ids[i].id);
+	}
+}
+
+/*
+ * A stream that several devices have can do what the first of them said. Not inlined: it is not to
+ * lie below all that bring_in() does.
+ */
+static __attribute__((noinline)) int add_own_streams(struct weir_device *dev)
+{
+	struct weir_iommu *iommu = dev->group->iommu;
+	struct weir_stream_caps caps = { .dev = dev,
+					 .pasid_bits = dev->pasid_bits,
+					 .can_stall = dev->can_stall };
+	unsigned int i;
+	int ret;
+
+	for (i = 0; iommu->ops->stream_add && i < dev->nr_ids; i++) {
+		if (dev->weir->mode == WEIR_MODE_OFF || weir_streams_shared(dev, &dev->ids[i]))
+			continue;
+		/* Others are aliases that a bridge makes: no translation is asked for with them. */
+		caps.ats = i ? NULL : dev->ats;
+		ret = iommu->ops->stream_add(iommu, dev->ids[i].id, &caps);
+		if (ret) {
+			remove_own_streams(dev, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
 static int attach_own_streams(struct weir_device *dev)
 {
 	struct weir_group *group = dev->group;
@@ -91,7 +129,9 @@ static void reattach_streams(struct weir_group *group, const struct weir_device 
 	}
 }
 
-static int attach_streams(struct weir_group *group, struct weir_domain *domain)
+/* Not inlined: it is not to lie below the other things that a move does. */
+static __attribute__((noinline)) int attach_streams(struct weir_group *group,
+						    struct weir_domain *domain)
 {
 	struct weir_iommu *iommu = group->iommu;
 	const struct weir_device *dev;
@@ -367,13 +407,22 @@ static void unlink_member(struct weir_device *dev)
 	dev->group = NULL;
 }
 
+static bool has_pasids(const struct weir_group *group)
+{
+	const struct weir_device *dev = group->devices;
+
+	while (dev && !dev->pasids)
+		dev = dev->group_next;
+	return dev;
+}
+
 /* The streams of a device that is linked: known, checked, attached where its group is. */
 static int bring_in(struct weir_device *dev, const struct weir_device_desc *desc)
 {
 	struct weir_group *group = dev->group;
 	int ret;
 
-	if (group->domain != group->standard) {
+	if (group->domain != group->standard || has_pasids(group)) {
 		weir_dev_log(dev, WEIR_LOG_ERR, "its group is assigned to somebody");
 		return -WEIR_EBUSY;
 	}
@@ -384,9 +433,12 @@ static int bring_in(struct weir_device *dev, const struct weir_device_desc *desc
 		ret = weir_streams_add(dev);
 	if (ret)
 		return ret;
-	ret = attach_own_streams(dev);
+	ret = add_own_streams(dev);
 	if (ret)
 		goto err_streams;
+	ret = attach_own_streams(dev);
+	if (ret)
+		goto err_remove;
 	ret = weir_group_update(group, dev, dev->dma_mask);
 	if (ret)
 		goto err_block;
@@ -396,6 +448,8 @@ static int bring_in(struct weir_device *dev, const struct weir_device_desc *desc
 err_block:
 	if (group->domain)
 		block_own_streams(dev, dev->nr_ids);
+err_remove:
+	remove_own_streams(dev, dev->nr_ids);
 err_streams:
 	weir_streams_remove(dev);
 	return ret;
@@ -431,8 +485,12 @@ void weir_group_leave(struct weir_device *dev)
 {
 	struct weir_group *group = dev->group;
 
-	if (group->weir->mode != WEIR_MODE_OFF)
+	weir_pasids_forget(dev);
+	weir_viommu_forget(dev);
+	if (group->weir->mode != WEIR_MODE_OFF) {
 		block_own_streams(dev, dev->nr_ids);
+		remove_own_streams(dev, dev->nr_ids);
+	}
 	weir_streams_remove(dev);
 	weir_streams_wait(dev->weir);
 	group->orphans += __atomic_load_n(&dev->live_maps, __ATOMIC_ACQUIRE);

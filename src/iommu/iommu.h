@@ -56,6 +56,14 @@ static inline struct weir_domain *weir_group_paging(struct weir_group *group)
 	return group ? __atomic_load_n(&group->paging, __ATOMIC_ACQUIRE) : NULL;
 }
 
+/* Where what all of the domain's devices need is mapped: itself, or the parent; NULL: nowhere. */
+static inline struct weir_domain *weir_domain_mapped(struct weir_domain *domain)
+{
+	if (domain->type == WEIR_DOMAIN_NESTED)
+		return domain->viommu->parent;
+	return domain->type == WEIR_DOMAIN_PAGING ? domain : NULL;
+}
+
 /* ---- group.c ------------------------------------------------------------------------------ */
 
 /* All under weir.lock. */
@@ -96,10 +104,20 @@ void weir_group_set_domain(struct weir_group *group, struct weir_domain *domain)
 
 /* ---- domain.c ----------------------------------------------------------------------------- */
 
-int weir_domain_new(struct weir_iommu *iommu, struct weir_domain **domain);
+int weir_domain_new(struct weir_iommu *iommu, unsigned int flags, struct weir_domain **domain);
 /* The DMA API's: with an IOVA allocator that leaves out what is reserved. */
 int weir_domain_new_dma(struct weir_group *group, struct weir_domain **domain);
 void weir_domain_delete(struct weir_domain *domain);
+
+/* ---- pasid.c ------------------------------------------------------------------------------ */
+
+/* Under weir.lock: detach what the device left attached. */
+void weir_pasids_forget(struct weir_device *dev);
+
+/* ---- viommu.c ----------------------------------------------------------------------------- */
+
+/* Under weir.lock: the device goes, from its viommu as well. */
+void weir_viommu_forget(struct weir_device *dev);
 
 /* ---- msi.c -------------------------------------------------------------------------------- */
 

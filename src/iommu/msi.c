@@ -108,18 +108,20 @@ static void put_up_to(struct weir_group *group, struct weir_domain *domain,
 
 int weir_msi_enter(struct weir_group *group, struct weir_domain *domain)
 {
-	const struct weir_domain *old = group->domain;
+	struct weir_domain *old = group->domain, *mapped = weir_domain_mapped(domain);
 	struct weir_msi_page *page;
 	int ret;
 
 	if (!group->doors || domain->type == WEIR_DOMAIN_BLOCKED)
 		return 0;
-	if (old && old->type != WEIR_DOMAIN_BLOCKED && old->type != domain->type)
+	/* A guest maps where the parent has it: what the device is told is the guest's affair. */
+	if (old && old->type != WEIR_DOMAIN_BLOCKED && old->type != domain->type &&
+	    (!mapped || weir_domain_mapped(old) != mapped))
 		return -WEIR_EBUSY;
-	for (page = group->doors; domain->type == WEIR_DOMAIN_PAGING && page; page = page->next) {
-		ret = domain_get(domain, page->door);
+	for (page = group->doors; mapped && page; page = page->next) {
+		ret = domain_get(mapped, page->door);
 		if (ret) {
-			put_up_to(group, domain, page);
+			put_up_to(group, mapped, page);
 			return ret;
 		}
 	}
@@ -128,14 +130,17 @@ int weir_msi_enter(struct weir_group *group, struct weir_domain *domain)
 
 void weir_msi_leave(struct weir_group *group, struct weir_domain *domain)
 {
-	if (domain->type == WEIR_DOMAIN_PAGING)
-		put_up_to(group, domain, NULL);
+	struct weir_domain *mapped = weir_domain_mapped(domain);
+
+	if (mapped)
+		put_up_to(group, mapped, NULL);
 }
 
 /* ---- In a group --------------------------------------------------------------------------- */
 
 static int group_get(struct weir_group *group, struct weir_msi_door *door)
 {
+	struct weir_domain *mapped = weir_domain_mapped(group->domain);
 	struct weir_msi_page *page = *page_find(&group->doors, door);
 	int ret = 0;
 
@@ -146,8 +151,8 @@ static int group_get(struct weir_group *group, struct weir_msi_door *door)
 	page = weir_alloc(group->weir, sizeof(*page), 0);
 	if (!page)
 		return -WEIR_ENOMEM;
-	if (group->domain->type == WEIR_DOMAIN_PAGING)
-		ret = domain_get(group->domain, door);
+	if (mapped)
+		ret = domain_get(mapped, door);
 	if (ret) {
 		weir_free(group->weir, page);
 		return ret;
@@ -162,12 +167,13 @@ static int group_get(struct weir_group *group, struct weir_msi_door *door)
 static void group_put(struct weir_group *group, struct weir_msi_door *door)
 {
 	struct weir_msi_page **link = page_find(&group->doors, door), *page = *link;
+	struct weir_domain *mapped = weir_domain_mapped(group->domain);
 
 	if (!page || --page->refs)
 		return;
 	*link = page->next;
-	if (group->domain->type == WEIR_DOMAIN_PAGING)
-		domain_put(group->domain, door);
+	if (mapped)
+		domain_put(mapped, door);
 	weir_free(group->weir, page);
 }
 

@@ -379,6 +379,9 @@ void weir_smmuv3_cmdq_repair(struct weir_smmuv3 *smmu)
 	q->refused.error = (uint32_t)WEIR_SMMU_FIELD_GET(WEIR_SMMU_CMDQ_CONS_ERR, cons);
 	q->refused.cmd.word[0] = word0;
 	q->refused.cmd.word[1] = word1;
+	/* Before the acknowledgement, so that who waits for the CMD_SYNC sees it then. */
+	if (q->refused.error == WEIR_SMMU_CERROR_ATC_INV_SYNC)
+		__atomic_fetch_add(&q->atc_failures, 1, __ATOMIC_RELAXED);
 	if (!again && is_there)
 		replace(smmu, slot, stand_in(word0));
 	else if (!__atomic_exchange_n(&q->is_broken, 1, __ATOMIC_RELAXED))

@@ -1,162 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Domains: a context descriptor, an ASID and page tables each; the blocked and the identity domain
- * are two values of a stream table entry.
+ * Domains: an ASID with a context descriptor, or a VMID, and page tables each. The blocked and the
+ * identity domain are two values of a stream table entry. domain.h has the rest.
  *
- * A domain is of one SMMU, with one ASID and without ATS: its plan for invalidations is therefore
- * made when it is, whoever attaches later. Unmap fills in addresses and sends.
- *
- * What an invalidation must reach (4.4.1, 4.4.2): the leaves that went, by address; where table
- * pages were taken out also what points to them, that is Leaf = 0, with no hint of a level that
- * could leave some of it out.
+ * Stage 1 where there is one; stage 2 for a domain that guests' translations go through, or if the
+ * SMMU has nothing else. Pages are the smallest that it has.
  */
+
+#include "smmuv3/domain.h"
 
 #include "base/lock.h"
-#include "smmuv3/regs.h"
 
-struct plan {
-	uint64_t by_va, by_asid; /* word 0 of the commands */
-	bool ranges;
-	bool hints; /* of a level */
-};
-
-struct weir_smmuv3_domain {
-	struct weir_domain domain;
-	struct weir_pgtable pt;
-	struct plan plan;
-	uint32_t asid;
-	struct weir_smmuv3_memory cd;
-	struct weir_smmuv3_domain *next_lost;
-};
-
-static inline struct weir_smmuv3 *smmu_of(const struct weir_iommu *iommu)
-{
-	return WEIR_CONTAINER_OF(iommu, struct weir_smmuv3, iommu);
-}
-
-static inline struct weir_smmuv3_domain *domain_of(struct weir_domain *domain)
-{
-	return WEIR_CONTAINER_OF(domain, struct weir_smmuv3_domain, domain);
-}
-
-/* ---- Invalidation ---------------------------------------------------------------------------- */
-
-static void make_plan(struct weir_smmuv3_domain *d, const struct weir_smmuv3 *smmu)
-{
-	uint64_t tag = WEIR_SMMU_FIELD(WEIR_SMMU_CMD_TLBI_0_ASID, d->asid);
-
-	d->plan.by_va = WEIR_SMMU_CMD_TLBI_NH_VA | tag;
-	d->plan.by_asid = WEIR_SMMU_CMD_TLBI_NH_ASID | tag;
-	d->plan.ranges = smmu->features.range_invalidation;
-	/*
-	 * Where blocks are split in place another CPU's split may be seen before its invalidation:
-	 * a page that goes may still be cached as part of the block, at the block's level.
-	 */
-	d->plan.hints = !d->pt.replaces_blocks;
-}
-
-/* What went, as a range of addresses. */
-struct stale {
-	uint64_t iova, size;
-	unsigned int leaf_depths;
-	bool tables;
-};
-
-static inline unsigned int depth_shift(unsigned int depth)
-{
-	return 12 + 9 * depth;
-}
-
-/*
- * The TTL field: the level that all the leaves were of, or 0. With table pages gone only level 3
- * covers all that may have pointed to them. Blocks must be named by aligned addresses.
- */
-static unsigned int level_hint(const struct stale *s)
-{
-	unsigned int depth;
-
-	if (!s->leaf_depths || s->leaf_depths & (s->leaf_depths - 1))
-		return 0;
-	depth = (unsigned int)__builtin_ctz(s->leaf_depths);
-	if (depth &&
-	    (s->tables || !WEIR_IS_ALIGNED(s->iova | s->size, WEIR_BIT(depth_shift(depth)))))
-		return 0;
-	return 3 - depth;
-}
-
-/* At most 8: each takes 5 bits of the number of pages. */
-static unsigned int range_commands(const struct plan *plan, const struct stale *s,
-				   struct weir_smmuv3_cmd *cmds)
-{
-	uint64_t leaf = s->tables ? 0 : WEIR_SMMU_CMD_1_LEAF, pages = s->size >> 12, iova = s->iova;
-	unsigned int ttl = plan->hints ? level_hint(s) : 0, n = 0;
-	uint64_t tg = WEIR_SMMU_FIELD(WEIR_SMMU_CMD_TLBI_1_TG, WEIR_SMMU_CMD_TLBI_TG_4K) |
-		      WEIR_SMMU_FIELD(WEIR_SMMU_CMD_TLBI_1_TTL, ttl);
-
-	while (pages) {
-		unsigned int scale = (unsigned int)__builtin_ctzll(pages);
-		uint64_t num = pages >> scale & 31;
-
-		cmds[n].word[0] = plan->by_va;
-		cmds[n].word[1] = (iova & WEIR_SMMU_CMD_TLBI_1_VA) | leaf;
-		/* One page without a hint is no range: with TG it would be CERROR_ILL (4.4.1.1). */
-		if (num > 1 || scale || ttl) {
-			cmds[n].word[0] |= WEIR_SMMU_FIELD(WEIR_SMMU_CMD_TLBI_0_NUM, num - 1) |
-					   WEIR_SMMU_FIELD(WEIR_SMMU_CMD_TLBI_0_SCALE, scale);
-			cmds[n].word[1] |= tg;
-		}
-		n++;
-		iova += num << (scale + 12);
-		pages -= num << scale;
-	}
-	return n;
-}
-
-/* A command for each leaf; 0: too many, or it would not reach all. */
-static unsigned int page_commands(const struct plan *plan, const struct stale *s,
-				  struct weir_smmuv3_cmd *cmds)
-{
-	uint64_t leaf = s->tables ? 0 : WEIR_SMMU_CMD_1_LEAF, step, iova;
-	unsigned int depth, n;
-
-	if (!s->leaf_depths)
-		return 0;
-	/* In steps of a block not every table below would be named. */
-	depth = (unsigned int)__builtin_ctz(s->leaf_depths);
-	if (s->tables && depth)
-		return 0;
-	step = WEIR_BIT(depth_shift(depth));
-	iova = WEIR_ALIGN_DOWN(s->iova, step);
-	if (s->iova + s->size - iova > WEIR_SMMUV3_BATCH * step)
-		return 0;
-	for (n = 0; iova < s->iova + s->size; iova += step, n++) {
-		cmds[n].word[0] = plan->by_va;
-		cmds[n].word[1] = (iova & WEIR_SMMU_CMD_TLBI_1_VA) | leaf;
-	}
-	return n;
-}
-
-static int invalidate(struct weir_smmuv3_domain *d, const struct stale *s)
-{
-	struct weir_smmuv3_cmd cmds[WEIR_SMMUV3_BATCH + 1];
-	unsigned int n = d->plan.ranges ? range_commands(&d->plan, s, cmds) :
-					  page_commands(&d->plan, s, cmds);
-
-	if (!n) {
-		cmds[0].word[0] = d->plan.by_asid;
-		cmds[0].word[1] = 0;
-		n = 1;
-	}
-	return weir_smmuv3_issue(smmu_of(d->domain.iommu), cmds, n);
-}
+#define FLAGS_ALL (WEIR_DOMAIN_NEST_PARENT | WEIR_DOMAIN_DIRTY_TRACKING | WEIR_DOMAIN_PASID)
 
 /* For the page tables, which change leaves: what led there, tables too. */
 static void invalidate_block(struct weir_pgtable *pt, uint64_t iova, uint64_t size)
 {
 	struct weir_smmuv3_domain *d = WEIR_CONTAINER_OF(pt, struct weir_smmuv3_domain, pt);
-	struct stale s = { .iova = iova, .size = size, .tables = true };
+	struct weir_smmuv3_stale s = { .iova = iova, .size = size, .tables = true };
 
-	(void)invalidate(d, &s);
+	(void)weir_smmuv3_invalidate(d, &s);
 }
 
 /* ---- What may still be in use ---------------------------------------------------------------- */
@@ -182,17 +45,77 @@ static void lose_tables(struct weir_smmuv3 *smmu, uint64_t *tables)
 static bool finish(struct weir_smmuv3_domain *d, uint64_t iova, uint64_t size,
 		   struct weir_pgtable_gather *gather)
 {
-	struct stale s = { iova, size, gather->leaf_depths, gather->tables != NULL };
+	struct weir_smmuv3_stale s = { iova, size, gather->leaf_depths, gather->tables != NULL };
 
 	if (!gather->leaf_depths && !gather->tables)
 		return true;
-	if (WEIR_LIKELY(!invalidate(d, &s))) {
+	if (WEIR_LIKELY(!weir_smmuv3_invalidate(d, &s))) {
 		weir_pgtable_free_tables(&d->pt, gather);
 		return true;
 	}
 	if (gather->tables)
-		lose_tables(smmu_of(d->domain.iommu), gather->tables);
+		lose_tables(weir_smmuv3_of(d->domain.iommu), gather->tables);
 	return false;
+}
+
+static void release(struct weir_smmuv3 *smmu, struct weir_smmuv3_domain *d)
+{
+	weir_pgtable_fini(&d->pt);
+	weir_smmuv3_plan_fini(smmu, d);
+	weir_smmuv3_memory_free(smmu, &d->cd);
+	weir_ids_free(d->stage2 ? &smmu->vmids : &smmu->asids, d->tag);
+	weir_free(smmu->iommu.weir, d);
+}
+
+static void release_lost(struct weir_smmuv3 *smmu, struct weir_pgtable_gather *tables)
+{
+	struct weir_pgtable only_pages = { .cache = &smmu->cache };
+	struct weir_smmuv3_viommu *v;
+	struct weir_smmuv3_domain *d;
+
+	while ((d = smmu->lost_domains)) {
+		smmu->lost_domains = d->next_lost;
+		release(smmu, d);
+	}
+	while ((v = smmu->lost_viommus)) {
+		smmu->lost_viommus = v->next_lost;
+		weir_smmuv3_viommu_release(smmu, v);
+	}
+	weir_pgtable_free_tables(&only_pages, tables);
+}
+
+int weir_smmuv3_reclaim(struct weir_smmuv3 *smmu)
+{
+	struct weir_pgtable_gather tables = { 0 };
+	struct weir_smmuv3_cmd cmds[3];
+	uintptr_t flags;
+	int ret;
+
+	/* What is lost from now on is for the next time. */
+	flags = weir_lock_irq(&smmu->lost_lock);
+	tables.tables = smmu->lost_tables.tables;
+	smmu->lost_tables.tables = NULL;
+	weir_unlock_irq(&smmu->lost_lock, flags);
+	cmds[0].word[0] = WEIR_SMMU_CMD_CFGI_STE_RANGE;
+	cmds[0].word[1] = WEIR_SMMU_FIELD(WEIR_SMMU_CMD_CFGI_1_RANGE, WEIR_SMMU_CMD_CFGI_RANGE_ALL);
+	cmds[1].word[0] = WEIR_SMMU_CMD_TLBI_NSNH_ALL;
+	cmds[1].word[1] = 0;
+	ret = weir_smmuv3_issue(smmu, cmds, 2);
+	if (!ret)
+		release_lost(smmu, &tables);
+	else if (tables.tables)
+		lose_tables(smmu, tables.tables);
+	return ret;
+}
+
+int weir_smmuv3_id_alloc(struct weir_smmuv3 *smmu, struct weir_ids *ids, uint32_t *id)
+{
+	int ret = weir_ids_alloc(ids, id);
+
+	if (ret != -WEIR_ENOSPC || !(smmu->lost_domains || smmu->lost_viommus) ||
+	    weir_smmuv3_reclaim(smmu))
+		return ret;
+	return weir_ids_alloc(ids, id);
 }
 
 /* ---- Operations ------------------------------------------------------------------------------ */
@@ -200,7 +123,7 @@ static bool finish(struct weir_smmuv3_domain *d, uint64_t iova, uint64_t size,
 static int smmuv3_map(struct weir_domain *domain, weir_dma_t iova,
 		      const struct weir_extent *extents, unsigned int count, unsigned int prot)
 {
-	struct weir_smmuv3_domain *d = domain_of(domain);
+	struct weir_smmuv3_domain *d = weir_smmuv3_domain_of(domain);
 	struct weir_pgtable_gather gather = { 0 };
 	int ret = weir_pgtable_map(&d->pt, (uint64_t)iova, extents, count, prot, &gather);
 
@@ -212,7 +135,7 @@ static int smmuv3_map(struct weir_domain *domain, weir_dma_t iova,
 
 static size_t smmuv3_unmap(struct weir_domain *domain, weir_dma_t iova, size_t size)
 {
-	struct weir_smmuv3_domain *d = domain_of(domain);
+	struct weir_smmuv3_domain *d = weir_smmuv3_domain_of(domain);
 	struct weir_pgtable_gather gather = { 0 };
 	uint64_t bytes = weir_pgtable_unmap(&d->pt, (uint64_t)iova, size, &gather);
 
@@ -221,79 +144,169 @@ static size_t smmuv3_unmap(struct weir_domain *domain, weir_dma_t iova, size_t s
 
 static int smmuv3_iova_to_phys(struct weir_domain *domain, weir_dma_t iova, weir_phys_t *phys)
 {
-	return weir_pgtable_lookup(&domain_of(domain)->pt, (uint64_t)iova, phys, NULL);
+	return weir_pgtable_lookup(&weir_smmuv3_domain_of(domain)->pt, (uint64_t)iova, phys, NULL);
 }
 
-static int init_tables(struct weir_smmuv3 *smmu, struct weir_smmuv3_domain *d)
+/* ---- Dirty tracking -------------------------------------------------------------------------- */
+
+/* What was told, as a range. */
+struct dirty {
+	weir_domain_dirty_fn *fn;
+	void *arg;
+	uint64_t first, end;
+};
+
+static void widen(void *arg, uint64_t iova, uint64_t size)
 {
-	d->pt.format = &weir_pgtable_vmsav8_s1_4k;
+	struct dirty *dirty = arg;
+
+	dirty->first = dirty->first < iova ? dirty->first : iova;
+	dirty->end = dirty->end > iova + size ? dirty->end : iova + size;
+	if (dirty->fn)
+		dirty->fn(dirty->arg, iova, size);
+}
+
+static int smmuv3_read_dirty(struct weir_domain *domain, weir_dma_t iova, uint64_t size, bool clear,
+			     weir_domain_dirty_fn *fn, void *arg)
+{
+	struct weir_smmuv3_domain *d = weir_smmuv3_domain_of(domain);
+	struct dirty dirty = { fn, arg, UINT64_MAX, 0 };
+	struct weir_pgtable_gather gather = { 0 };
+
+	(void)weir_pgtable_dirty(&d->pt, (uint64_t)iova, size, clear, widen, &dirty, &gather);
+	if (!gather.leaf_depths)
+		return 0;
+	/* Until then a write may go by what is cached, and leave no mark. */
+	return finish(d, dirty.first, dirty.end - dirty.first, &gather) ? 0 : -WEIR_EIO;
+}
+
+/* ---- Life ------------------------------------------------------------------------------------ */
+
+static const struct weir_pgtable_format *format_of(const struct weir_smmuv3 *smmu, bool stage2)
+{
+	static const struct weir_pgtable_format *const formats[2][3] = {
+		{ &weir_pgtable_vmsav8_s1_4k, &weir_pgtable_vmsav8_s1_16k,
+		  &weir_pgtable_vmsav8_s1_64k },
+		{ &weir_pgtable_vmsav8_s2_4k, &weir_pgtable_vmsav8_s2_16k,
+		  &weir_pgtable_vmsav8_s2_64k },
+	};
+
+	return formats[stage2][(smmu->features.granule_shift - 12) / 2];
+}
+
+/* Stage 2 takes as input what stage 1 puts out, as far as this is used (3.4). */
+static unsigned int input_bits(const struct weir_smmuv3 *smmu, bool stage2)
+{
+	return stage2 ? smmu->features.pa_bits : smmu->features.va_bits;
+}
+
+static int init_tables(struct weir_smmuv3 *smmu, struct weir_smmuv3_domain *d, bool tracks_dirty)
+{
+	d->pt.format = format_of(smmu, d->stage2);
 	d->pt.cache = &smmu->cache;
 	d->pt.plat = smmu->iommu.weir->plat;
 	d->pt.coherent = smmu->features.coherent;
 	d->pt.replaces_blocks = smmu->features.replaces_blocks;
+	d->pt.contiguous = true;
+	d->pt.tracks_dirty = tracks_dirty;
+	d->pt.forces_attributes = d->stage2 && smmu->features.forces_attributes;
 	d->pt.invalidate = invalidate_block;
-	return weir_pgtable_init(&d->pt, WEIR_SMMUV3_VA_BITS, smmu->features.pa_bits);
+	return weir_pgtable_init(&d->pt, input_bits(smmu, d->stage2), smmu->features.pa_bits);
 }
 
-static int smmuv3_domain_alloc(struct weir_iommu *iommu, struct weir_domain **domain)
+static int init_cd(struct weir_smmuv3 *smmu, struct weir_smmuv3_domain *d)
 {
-	struct weir_smmuv3 *smmu = smmu_of(iommu);
-	struct weir_smmuv3_domain *d;
 	int ret;
 
-	if (iommu->weir->mode == WEIR_MODE_OFF)
+	if (d->stage2)
+		return 0;
+	ret = weir_smmuv3_memory_alloc(smmu, &d->cd, WEIR_SMMU_CD_SIZE);
+	if (ret)
+		return ret;
+	weir_smmuv3_cd_make(smmu, d, d->cd.virt);
+	weir_smmuv3_clean(smmu, d->cd.virt, WEIR_SMMU_CD_SIZE);
+	return 0;
+}
+
+static int check_flags(const struct weir_smmuv3 *smmu, unsigned int flags)
+{
+	bool stage2 = flags & WEIR_DOMAIN_NEST_PARENT, pasid = flags & WEIR_DOMAIN_PASID;
+
+	if (smmu->iommu.weir->mode == WEIR_MODE_OFF)
 		return -WEIR_ENODEV;
+	if (flags & ~FLAGS_ALL || (stage2 && pasid))
+		return -WEIR_EOPNOTSUPP;
+	/* A guest's stage 1 needs both. */
+	if (stage2 && !(smmu->features.stage1 && smmu->features.stage2))
+		return -WEIR_EOPNOTSUPP;
+	if (pasid && !(smmu->features.stage1 && smmu->features.ssid_bits))
+		return -WEIR_EOPNOTSUPP;
+	if (flags & WEIR_DOMAIN_DIRTY_TRACKING && !smmu->features.tracks_dirty)
+		return -WEIR_EOPNOTSUPP;
+	return 0;
+}
+
+static void describe(struct weir_smmuv3 *smmu, struct weir_smmuv3_domain *d)
+{
+	d->domain.type = WEIR_DOMAIN_PAGING;
+	d->domain.iommu = &smmu->iommu;
+	d->domain.ops = smmu->iommu.ops;
+	d->domain.page_sizes = weir_pgtable_page_sizes(&d->pt);
+	d->domain.last = (weir_dma_t)(WEIR_BIT(input_bits(smmu, d->stage2)) - 1);
+}
+
+static int smmuv3_domain_alloc(struct weir_iommu *iommu, unsigned int flags,
+			       struct weir_domain **domain)
+{
+	struct weir_smmuv3 *smmu = weir_smmuv3_of(iommu);
+	struct weir_smmuv3_domain *d;
+	int ret = check_flags(smmu, flags);
+
+	if (ret)
+		return ret;
 	d = weir_alloc(iommu->weir, sizeof(*d), 0);
 	if (!d)
 		return -WEIR_ENOMEM;
-	ret = weir_ids_alloc(&smmu->asids, &d->asid);
+	d->stage2 = flags & WEIR_DOMAIN_NEST_PARENT || !smmu->features.stage1;
+	ret = weir_smmuv3_id_alloc(smmu, d->stage2 ? &smmu->vmids : &smmu->asids, &d->tag);
 	if (ret)
 		goto free_domain;
-	ret = weir_smmuv3_memory_alloc(smmu, &d->cd, WEIR_SMMU_CD_SIZE);
+	ret = init_tables(smmu, d, flags & WEIR_DOMAIN_DIRTY_TRACKING);
 	if (ret)
-		goto free_asid;
-	ret = init_tables(smmu, d);
+		goto free_id;
+	ret = init_cd(smmu, d);
 	if (ret)
-		goto free_cd;
-	weir_smmuv3_cd_write(smmu, d->cd.virt, weir_pgtable_root(&d->pt), d->asid);
-	d->domain.type = WEIR_DOMAIN_PAGING;
-	d->domain.iommu = iommu;
-	d->domain.ops = iommu->ops;
-	d->domain.page_sizes = iommu->page_sizes;
-	d->domain.last = iommu->last;
-	make_plan(d, smmu);
+		goto free_tables;
+	weir_smmuv3_plan_init(smmu, d);
+	describe(smmu, d);
 	*domain = &d->domain;
 	return 0;
 
-free_cd:
-	weir_smmuv3_memory_free(smmu, &d->cd);
-free_asid:
-	weir_ids_free(&smmu->asids, d->asid);
+free_tables:
+	weir_pgtable_fini(&d->pt);
+free_id:
+	weir_ids_free(d->stage2 ? &smmu->vmids : &smmu->asids, d->tag);
 free_domain:
 	weir_free(iommu->weir, d);
 	/* Out of ASIDs is out of something that others may give back, like memory. */
 	return ret == -WEIR_ENOSPC ? -WEIR_ENOMEM : ret;
 }
 
-static void release(struct weir_smmuv3 *smmu, struct weir_smmuv3_domain *d)
-{
-	weir_pgtable_fini(&d->pt);
-	weir_smmuv3_memory_free(smmu, &d->cd);
-	weir_ids_free(&smmu->asids, d->asid);
-	weir_free(smmu->iommu.weir, d);
-}
-
 static void smmuv3_domain_free(struct weir_domain *domain)
 {
-	struct weir_smmuv3_domain *d = domain_of(domain);
-	struct weir_smmuv3 *smmu = smmu_of(domain->iommu);
+	struct weir_smmuv3_domain *d = weir_smmuv3_domain_of(domain);
+	struct weir_smmuv3 *smmu = weir_smmuv3_of(domain->iommu);
 	struct weir_smmuv3_cmd cmds[2];
 
+	if (domain->type == WEIR_DOMAIN_NESTED) {
+		weir_smmuv3_nested_free(domain);
+		return;
+	}
 	/*
 	 * Nobody is attached, but what was cached is: it must be gone before ASID and pages are
 	 * reused.
 	 */
-	cmds[0].word[0] = d->plan.by_asid;
+	cmds[0].word[0] = d->plan.by_id;
 	cmds[0].word[1] = 0;
 	if (!weir_smmuv3_issue(smmu, cmds, 1)) {
 		release(smmu, d);
@@ -303,56 +316,97 @@ static void smmuv3_domain_free(struct weir_domain *domain)
 	smmu->lost_domains = d;
 }
 
-static int smmuv3_attach(struct weir_iommu *iommu, uint32_t id, struct weir_domain *domain)
-{
-	struct weir_smmuv3 *smmu = smmu_of(iommu);
-	uint64_t word0 = 0;
-	int ret = weir_smmuv3_check_id(iommu, id);
+/* ---- Stage 2 in an entry --------------------------------------------------------------------- */
 
-	if (ret)
-		return ret;
-	if (iommu->weir->mode == WEIR_MODE_OFF)
-		return -WEIR_ENODEV;
-	if (domain->type == WEIR_DOMAIN_IDENTITY)
-		word0 = WEIR_SMMU_STE_0_V |
-			WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_CONFIG, WEIR_SMMU_STE_CONFIG_BYPASS);
-	else if (domain->type == WEIR_DOMAIN_PAGING)
-		word0 = WEIR_SMMU_STE_0_V |
-			WEIR_SMMU_FIELD(WEIR_SMMU_STE_0_CONFIG, WEIR_SMMU_STE_CONFIG_S1) |
-			((uint64_t)domain_of(domain)->cd.phys & WEIR_SMMU_STE_0_S1CONTEXTPTR);
-	return weir_smmuv3_strtab_set(smmu, id, word0);
+/* S2SL0 counts from the level that a granule's tables begin with (5.2 S2SL0). */
+static uint64_t start_level_field(const struct weir_smmuv3_domain *d)
+{
+	unsigned int level = weir_pgtable_start_level(&d->pt);
+
+	return (d->plan.granule_shift == 12 ? 2u : 3u) - level;
 }
+
+void weir_smmuv3_domain_stage2(struct weir_smmuv3_domain *d, uint32_t vmid, uint64_t *ste)
+{
+	static const uint8_t tg[] = { WEIR_SMMU_CD_TG0_4K, WEIR_SMMU_CD_TG0_16K,
+				      WEIR_SMMU_CD_TG0_64K };
+	const struct weir_smmuv3_features *f = &weir_smmuv3_of(d->domain.iommu)->features;
+	uint64_t cache = f->coherent ? WEIR_SMMU_CACHE_WB : WEIR_SMMU_CACHE_NC;
+
+	/*
+	 * S2R: faults are recorded; S2S = 0: they do not stall. S2PTW: a guest's tables in device
+	 * memory are not walked.
+	 */
+	ste[2] = WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2VMID, vmid) |
+		 WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2T0SZ, 64u - f->pa_bits) |
+		 WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2SL0, start_level_field(d)) |
+		 WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2IR0, cache) |
+		 WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2OR0, cache) |
+		 WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2SH0, WEIR_SMMU_SH_ISH) |
+		 WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2TG, tg[(f->granule_shift - 12) / 2]) |
+		 WEIR_SMMU_FIELD(WEIR_SMMU_STE_2_S2PS, f->ips) | WEIR_SMMU_STE_2_S2AA64 |
+		 WEIR_SMMU_STE_2_S2PTW | WEIR_SMMU_STE_2_S2R;
+	if (d->pt.tracks_dirty)
+		ste[2] |= WEIR_SMMU_STE_2_S2HD | WEIR_SMMU_STE_2_S2HA;
+	ste[3] = (uint64_t)weir_pgtable_root(&d->pt) & WEIR_SMMU_STE_3_S2TTB;
+	if (d->pt.forces_attributes)
+		ste[1] |= WEIR_SMMU_STE_1_S2FWB;
+}
+
+/* ---- All ------------------------------------------------------------------------------------- */
 
 const struct weir_iommu_ops weir_smmuv3_ops = {
 	.check_id = weir_smmuv3_check_id,
+	.stream_add = weir_smmuv3_stream_add,
+	.stream_remove = weir_smmuv3_stream_remove,
 	.domain_alloc = smmuv3_domain_alloc,
 	.domain_free = smmuv3_domain_free,
-	.attach = smmuv3_attach,
+	.attach = weir_smmuv3_attach,
+	.attach_pasid = weir_smmuv3_attach_pasid,
 	.map = smmuv3_map,
 	.unmap = smmuv3_unmap,
 	.iova_to_phys = smmuv3_iova_to_phys,
+	.read_dirty = smmuv3_read_dirty,
+	.viommu_alloc = weir_smmuv3_viommu_alloc,
+	.viommu_free = weir_smmuv3_viommu_free,
+	.nested_alloc = weir_smmuv3_nested_alloc,
+	.viommu_invalidate = weir_smmuv3_viommu_invalidate,
 };
 
-void weir_smmuv3_domains_init(struct weir_smmuv3 *smmu)
+void weir_smmuv3_domains_describe(struct weir_smmuv3 *smmu)
 {
-	smmu->blocked.type = WEIR_DOMAIN_BLOCKED;
-	smmu->identity.type = WEIR_DOMAIN_IDENTITY;
-	smmu->blocked.iommu = smmu->identity.iommu = &smmu->iommu;
-	smmu->blocked.ops = smmu->identity.ops = &weir_smmuv3_ops;
+	const struct weir_pgtable_shape *shape = format_of(smmu, !smmu->features.stage1)->shape;
+	unsigned int depth;
+
+	smmu->iommu.last = (weir_dma_t)(WEIR_BIT(input_bits(smmu, !smmu->features.stage1)) - 1);
 	smmu->identity.last = smmu->iommu.last;
-	smmu->iommu.blocked = &smmu->blocked;
-	smmu->iommu.identity = &smmu->identity;
+	smmu->iommu.page_sizes = 0;
+	for (depth = 0; depth < WEIR_PGTABLE_LEVELS; depth++)
+		if (shape->block_depths >> depth & 1)
+			smmu->iommu.page_sizes |=
+				WEIR_BIT(shape->page_shift + depth * shape->index_bits);
+}
+
+int weir_smmuv3_domains_init(struct weir_smmuv3 *smmu)
+{
+	struct weir *weir = smmu->iommu.weir;
+	int ret = weir_epoch_init(weir, &smmu->epoch);
+
+	/* ASID 0 is left to those who forget to set one, VMID 0 to stage 1. */
+	if (!ret)
+		ret = weir_ids_init(weir, &smmu->asids, 1, (1u << smmu->features.asid_bits) - 1);
+	if (!ret)
+		ret = weir_ids_init(weir, &smmu->vmids, 1, (1u << smmu->features.vmid_bits) - 1);
+	return ret;
 }
 
 void weir_smmuv3_domains_fini(struct weir_smmuv3 *smmu)
 {
-	struct weir_pgtable only_pages = { .cache = &smmu->cache };
+	struct weir *weir = smmu->iommu.weir;
 
-	while (smmu->lost_domains) {
-		struct weir_smmuv3_domain *d = smmu->lost_domains;
-
-		smmu->lost_domains = d->next_lost;
-		release(smmu, d);
-	}
-	weir_pgtable_free_tables(&only_pages, &smmu->lost_tables);
+	weir_smmuv3_streams_fini(smmu);
+	release_lost(smmu, &smmu->lost_tables);
+	weir_ids_fini(weir, &smmu->asids);
+	weir_ids_fini(weir, &smmu->vmids);
+	weir_epoch_fini(weir, &smmu->epoch);
 }

@@ -263,8 +263,12 @@ static uint64_t missing(const struct change *c, unsigned int word)
 	return (c->now[word] ^ c->wanted[word]) & c->used[word];
 }
 
-/* How many words are critical; *word is the last of them. */
-static unsigned int find_critical(const struct change *c, unsigned int *word)
+/*
+ * How many words are critical; *word is the last of them. Not inlined, as valid_bit(): its array
+ * would lie below all that sync() calls.
+ */
+static __attribute__((noinline)) unsigned int find_critical(const struct change *c,
+							    unsigned int *word)
 {
 	uint64_t used[WORDS];
 	unsigned int i, n = 0;
@@ -294,7 +298,7 @@ static bool preset(struct change *c, unsigned int critical)
 	return any;
 }
 
-static uint64_t valid_bit(const struct change *c)
+static __attribute__((noinline)) uint64_t valid_bit(const struct change *c)
 {
 	uint64_t zeroes[WORDS], used[WORDS];
 

@@ -39,6 +39,12 @@ void weir_smmuv3_clean(struct weir_smmuv3 *smmu, const void *virt, size_t size)
 		plat_cache_clean(smmu->iommu.weir->plat, virt, size);
 }
 
+void weir_smmuv3_store(struct weir_smmuv3 *smmu, uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+	weir_smmuv3_clean(smmu, word, sizeof(*word));
+}
+
 uint32_t weir_smmuv3_queue_entries(unsigned int asked, unsigned int otherwise, uint8_t max_shift)
 {
 	uint64_t want = asked ? asked : otherwise;

@@ -6,10 +6,10 @@
 
 #include "smmuv3/regs.h"
 
-#define PAGE_SIZES (WEIR_BIT(12) | WEIR_BIT(21) | WEIR_BIT(30))
 #define CR0_MASK                                                                                   \
 	(WEIR_SMMU_CR0_SMMUEN | WEIR_SMMU_CR0_PRIQEN | WEIR_SMMU_CR0_EVENTQEN |                    \
 	 WEIR_SMMU_CR0_CMDQEN)
+#define GRANULES (WEIR_SMMU_IDR5_GRAN4K | WEIR_SMMU_IDR5_GRAN16K | WEIR_SMMU_IDR5_GRAN64K)
 #define IRQ_MASK                                                                                   \
 	(WEIR_SMMU_IRQ_CTRL_GERROR_IRQEN | WEIR_SMMU_IRQ_CTRL_PRIQ_IRQEN |                         \
 	 WEIR_SMMU_IRQ_CTRL_EVENTQ_IRQEN)
@@ -107,10 +107,11 @@ static int check_needs(struct weir_smmuv3 *smmu, const struct ids *id)
 		bool met;
 		const char *missing;
 	} needs[] = {
-		{ id->idr0 & WEIR_SMMU_IDR0_S1P, "stage 1 translation (IDR0.S1P)" },
+		{ id->idr0 & (WEIR_SMMU_IDR0_S1P | WEIR_SMMU_IDR0_S2P),
+		  "translation (IDR0.S1P or S2P)" },
 		{ id->idr0 & WEIR_SMMU_FIELD(WEIR_SMMU_IDR0_TTF, WEIR_SMMU_IDR0_TTF_AARCH64),
 		  "AArch64 translation tables (IDR0.TTF)" },
-		{ id->idr5 & WEIR_SMMU_IDR5_GRAN4K, "pages of 4 KiB (IDR5.GRAN4K)" },
+		{ id->idr5 & GRANULES, "pages of any size (IDR5.GRAN4K, GRAN16K or GRAN64K)" },
 		{ endian == WEIR_SMMU_IDR0_TTENDIAN_MIXED ||
 			  endian == WEIR_SMMU_IDR0_TTENDIAN_LITTLE,
 		  "little-endian tables (IDR0.TTENDIAN)" },
@@ -140,11 +141,43 @@ static uint8_t smaller(uint32_t a, uint32_t b)
 	return (uint8_t)(a < b ? a : b);
 }
 
+/* Sizes of addresses and pages (3.4); 52 bits take pages of 64 KiB. */
+static void read_sizes(struct weir_smmuv3_features *f, const struct ids *id)
+{
+	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48, 52 };
+	bool large;
+
+	f->granule_shift = 16;
+	if (id->idr5 & WEIR_SMMU_IDR5_GRAN16K)
+		f->granule_shift = 14;
+	if (id->idr5 & WEIR_SMMU_IDR5_GRAN4K)
+		f->granule_shift = 12;
+	large = f->granule_shift == 16;
+	f->va_bits =
+		large && field(WEIR_SMMU_IDR5_VAX, id->idr5) == WEIR_SMMU_IDR5_VAX_52 ? 52 : 48;
+	/* Other tables reach 48 bits, whatever the SMMU puts out. */
+	f->ips = smaller(field(WEIR_SMMU_IDR5_OAS, id->idr5),
+			 large ? WEIR_SMMU_PS_52 : WEIR_SMMU_PS_48);
+	f->pa_bits = bits[f->ips];
+}
+
+/* Dirty tracking: marks by an SMMU that does not snoop would not reach the CPUs (pgtable.h). */
+static void read_stages(struct weir_smmuv3_features *f, const struct ids *id)
+{
+	f->stage1 = id->idr0 & WEIR_SMMU_IDR0_S1P;
+	f->stage2 = id->idr0 & WEIR_SMMU_IDR0_S2P;
+	f->two_level_cds = id->idr0 & WEIR_SMMU_IDR0_CD2L;
+	f->ats = id->idr0 & WEIR_SMMU_IDR0_ATS;
+	f->forces_attributes = id->idr3 & WEIR_SMMU_IDR3_FWB;
+	f->tracks_dirty =
+		f->coherent && field(WEIR_SMMU_IDR0_HTTU, id->idr0) >= WEIR_SMMU_IDR0_HTTU_AF_DIRTY;
+	f->asid_bits = id->idr0 & WEIR_SMMU_IDR0_ASID16 ? 16 : 8;
+	f->vmid_bits = id->idr0 & WEIR_SMMU_IDR0_VMID16 ? 16 : 8;
+	f->ssid_bits = smaller(field(WEIR_SMMU_IDR1_SSIDSIZE, id->idr1), 20);
+}
+
 static void read_features(struct weir_smmuv3_features *f, const struct ids *id, bool coherent)
 {
-	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48 };
-	uint32_t ps = field(WEIR_SMMU_IDR5_OAS, id->idr5);
-
 	f->coherent = coherent && id->idr0 & WEIR_SMMU_IDR0_COHACC;
 	f->two_level = field(WEIR_SMMU_IDR0_ST_LEVEL, id->idr0) == WEIR_SMMU_IDR0_ST_LEVEL_2LVL;
 	f->range_invalidation = id->idr3 & WEIR_SMMU_IDR3_RIL;
@@ -154,12 +187,10 @@ static void read_features(struct weir_smmuv3_features *f, const struct ids *id, 
 	f->pri = id->idr0 & WEIR_SMMU_IDR0_PRI;
 	f->stalls = field(WEIR_SMMU_IDR0_STALL_MODEL, id->idr0) == WEIR_SMMU_IDR0_STALL_MODEL_BOTH;
 	f->attributes = id->idr1 & WEIR_SMMU_IDR1_ATTR_TYPES_OVR;
-	f->asid_bits = id->idr0 & WEIR_SMMU_IDR0_ASID16 ? 16 : 8;
 	f->sid_bits = (uint8_t)field(WEIR_SMMU_IDR1_SIDSIZE, id->idr1);
-	/* Tables with 4 KiB pages reach 48 bits, whatever the SMMU puts out. */
-	f->ips = smaller(ps, WEIR_SMMU_PS_48);
-	f->pa_bits = bits[f->ips];
-	/* And what one allocation holds. */
+	read_sizes(f, id);
+	read_stages(f, id);
+	/* No more than one allocation holds. */
 	f->cmdq_shift =
 		smaller(smaller(field(WEIR_SMMU_IDR1_CMDQS, id->idr1), WEIR_SMMU_Q_LOG2SIZE_MAX),
 			WEIR_PLAT_MAX_ORDER + WEIR_PAGE_SHIFT - 4);
@@ -184,6 +215,7 @@ static int identify(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc
 	if (ret)
 		return ret;
 	read_features(&smmu->features, &id, desc->coherent);
+	weir_smmuv3_domains_describe(smmu);
 	/* Tables and queues must lie where it can fetch them. */
 	if ((uint64_t)plat_memory_end(smmu->iommu.weir->plat) > WEIR_BIT(smmu->features.pa_bits))
 		smmu->zone = WEIR_ZONE_DMA32;
@@ -213,11 +245,10 @@ static int alloc_structures(struct weir_smmuv3 *smmu)
 {
 	struct weir *weir = smmu->iommu.weir;
 	int ret = weir_pgtable_cache_init(&smmu->cache, weir->plat, weir->cpus, smmu->zone,
-					  WEIR_PAGE_SHIFT, &weir->table_pages);
+					  smmu->features.granule_shift, &weir->table_pages);
 
-	/* ASID 0 is left to those who forget to set one. */
 	if (!ret)
-		ret = weir_ids_init(weir, &smmu->asids, 1, (1u << smmu->features.asid_bits) - 1);
+		ret = weir_smmuv3_domains_init(smmu);
 	if (!ret)
 		ret = weir_smmuv3_strtab_init(smmu);
 	if (!ret)
@@ -230,13 +261,10 @@ static int alloc_structures(struct weir_smmuv3 *smmu)
 /* The SMMU uses none of it. Any part of it may not have been made. */
 static void free_structures(struct weir_smmuv3 *smmu)
 {
-	struct weir *weir = smmu->iommu.weir;
-
 	weir_smmuv3_eventq_fini(smmu);
 	weir_smmuv3_cmdq_fini(smmu);
 	weir_smmuv3_strtab_fini(smmu);
 	weir_smmuv3_domains_fini(smmu);
-	weir_ids_fini(weir, &smmu->asids);
 	weir_pgtable_cache_fini(&smmu->cache);
 }
 
@@ -393,12 +421,15 @@ static struct weir_smmuv3 *create(struct weir *weir, const struct weir_iommu_des
 	smmu->iommu.driver = &weir_smmuv3_driver;
 	smmu->iommu.ops = &weir_smmuv3_ops;
 	smmu->iommu.phandle = desc->phandle;
-	smmu->iommu.page_sizes = PAGE_SIZES;
-	smmu->iommu.last = (weir_dma_t)(WEIR_BIT(WEIR_SMMUV3_VA_BITS) - 1);
 	weir_snprintf(smmu->iommu.name, sizeof(smmu->iommu.name), "%s", desc->name);
 	smmu->irqs[0] = smmu->irqs[1] = -1;
 	weir_limit_init(&smmu->limit, weir, "errors of an SMMU were");
-	weir_smmuv3_domains_init(smmu);
+	smmu->blocked.type = WEIR_DOMAIN_BLOCKED;
+	smmu->identity.type = WEIR_DOMAIN_IDENTITY;
+	smmu->blocked.iommu = smmu->identity.iommu = &smmu->iommu;
+	smmu->blocked.ops = smmu->identity.ops = &weir_smmuv3_ops;
+	smmu->iommu.blocked = &smmu->blocked;
+	smmu->iommu.identity = &smmu->identity;
 	return smmu;
 }
 

@@ -5,18 +5,26 @@
 /*
  * The SMMUv3 driver (IHI 0070), inside: one struct weir_smmuv3 for each SMMU.
  *
- *   probe.c   what it is; taking it over and letting go of it
- *   strtab.c  the stream table: which stream does what
- *   entry.c   changes of entries that take more than one word: for what is to come
- *   domain.c  domains: context descriptor, page tables, invalidation
- *   cd.c      what a context descriptor says
- *   cmdq.c    the command queue
- *   events.c  the event queue and global errors
- *   memory.c  memory that the SMMU reads or writes
+ *   probe.c       what it is; taking it over and letting go of it
+ *   strtab.c      the stream table: where the entry of a stream is
+ *   entry.c       changes of entries, hitless where they can be
+ *   stream.c      what a stream is to do, and how its entry comes to say so
+ *   cd.c          context descriptors: what they say, and tables of them
+ *   pasid.c       streams with PASIDs
+ *   ats.c         devices with TLBs of their own
+ *   domain.c      domains: an ASID or VMID and page tables; who is in them
+ *   nested.c      a guest's stage 1 over a domain
+ *   plan.c        what an invalidation of a domain must reach
+ *   invalidate.c  sending it
+ *   cmdq.c        the command queue
+ *   events.c      the event queue and global errors
+ *   memory.c      memory that the SMMU reads or writes
  *
- * Locking: struct weir.lock, which src/iommu holds around attach, domain_alloc and domain_free,
- * protects the stream table and the list of lost domains. The command queue needs no lock.
- * gerror_lock and lost_lock are IRQ-safe and taken last. Page tables: pgtable.h.
+ * domain.h has streams, domains, and what an unmap relies on.
+ *
+ * Locking: struct weir.lock, which src/iommu holds around all but map, unmap and what else domain.h
+ * says, protects the stream table, streams, plans and the list of lost domains. The command queue
+ * needs no lock. gerror_lock and lost_lock are IRQ-safe and taken last. Page tables: pgtable.h.
  *
  * Hardware is not trusted: what registers and queue entries say is checked where it is read. What
  * the SMMU may still be using when it stops answering is kept until it was disabled (`lost`).
@@ -24,6 +32,7 @@
 
 #include <weir/hw/smmuv3.h>
 
+#include "base/epoch.h"
 #include "base/ids.h"
 #include "base/limit.h"
 #include "base/machine.h"
@@ -31,7 +40,6 @@
 #include "pgtable/pgtable.h"
 
 #define WEIR_SMMUV3_TIMEOUT_NS 1000000000ull
-#define WEIR_SMMUV3_VA_BITS 48
 
 /* What the ID registers say, as far as it matters here. */
 struct weir_smmuv3_features {
@@ -42,7 +50,14 @@ struct weir_smmuv3_features {
 	bool hyp, msi, pri;	 /* IDR0 */
 	bool stalls;		 /* IDR0.STALL_MODEL: they can be, so they must be switched off */
 	bool attributes;	 /* IDR1.ATTR_TYPES_OVR: SHCFG is not RES0 */
-	uint8_t asid_bits, sid_bits, pa_bits, ips;
+	bool stage1, stage2;	 /* IDR0.S1P, S2P */
+	bool two_level_cds;	 /* IDR0.CD2L */
+	bool ats;		 /* IDR0 */
+	bool forces_attributes;	 /* IDR3.FWB */
+	bool tracks_dirty;	 /* IDR0.HTTU is 2 at least, and walks snoop */
+	uint8_t granule_shift;	 /* of the smallest pages */
+	uint8_t va_bits;	 /* input of stage 1 */
+	uint8_t asid_bits, vmid_bits, sid_bits, ssid_bits, pa_bits, ips;
 	uint8_t cmdq_shift, eventq_shift; /* the largest, log2 of entries */
 };
 
@@ -67,12 +82,13 @@ struct weir_smmuv3_refused {
 /* Numbers count commands since the start and never wrap; see cmdq.c. */
 struct weir_smmuv3_cmdq {
 	struct weir_smmuv3_memory memory;
-	uint64_t *slots;    /* two words each */
-	uint64_t *ready;    /* for each slot: number behind the batch that starts there */
-	uint64_t entries;   /* a power of two */
-	uint32_t is_stuck;  /* atomic: a wait timed out, and nothing has moved since */
-	uint32_t is_broken; /* atomic: an error cannot be repaired, all has ended */
-	uint64_t error_at;  /* under gerror_lock: the last refused command's number, + 1 */
+	uint64_t *slots;       /* two words each */
+	uint64_t *ready;       /* for each slot: number behind the batch that starts there */
+	uint64_t entries;      /* a power of two */
+	uint32_t is_stuck;     /* atomic: a wait timed out, and nothing has moved since */
+	uint32_t is_broken;    /* atomic: an error cannot be repaired, all has ended */
+	uint64_t error_at;     /* under gerror_lock: the last refused command's number, + 1 */
+	uint32_t atc_failures; /* atomic: CERROR_ATC_INV_SYNC so far */
 	struct weir_smmuv3_refused refused; /* under gerror_lock */
 	uint64_t taken __attribute__((aligned(64)));
 	uint64_t published __attribute__((aligned(64)));
@@ -97,7 +113,11 @@ struct weir_smmuv3_strtab {
 	uint64_t word1; /* of every entry, forever */
 };
 
+#define WEIR_SMMUV3_BUCKETS 64u
+
 struct weir_smmuv3_domain;
+struct weir_smmuv3_stream;
+struct weir_smmuv3_viommu;
 
 struct weir_smmuv3 {
 	struct weir_iommu iommu;
@@ -107,7 +127,9 @@ struct weir_smmuv3 {
 	uint32_t cr0;
 	struct weir_smmuv3_features features;
 	struct weir_pgtable_cache cache;
-	struct weir_ids asids;
+	struct weir_ids asids, vmids;
+	struct weir_smmuv3_stream *streams[WEIR_SMMUV3_BUCKETS]; /* by ID; under weir.lock */
+	struct weir_epoch epoch; /* invalidations are in it; weir.lock to wait */
 	struct weir_smmuv3_strtab strtab;
 	struct weir_smmuv3_eventq eventq;
 	struct weir_domain blocked, identity;
@@ -118,6 +140,7 @@ struct weir_smmuv3 {
 	struct weir_spinlock lost_lock; /* lost_tables */
 	struct weir_pgtable_gather lost_tables;
 	struct weir_smmuv3_domain *lost_domains;
+	struct weir_smmuv3_viommu *lost_viommus;
 	struct weir_smmuv3_cmdq cmdq;
 };
 
@@ -130,6 +153,8 @@ int weir_smmuv3_memory_alloc(struct weir_smmuv3 *smmu, struct weir_smmuv3_memory
 void weir_smmuv3_memory_free(struct weir_smmuv3 *smmu, struct weir_smmuv3_memory *memory);
 /* What was written there is to reach an SMMU that does not snoop. */
 void weir_smmuv3_clean(struct weir_smmuv3 *smmu, const void *virt, size_t size);
+/* A word that the SMMU may read at any moment: whole, and in memory before a command about it. */
+void weir_smmuv3_store(struct weir_smmuv3 *smmu, uint64_t *word, uint64_t value);
 
 /* Entries of a queue: what was asked for (0: the default), rounded up, no more than 2^max_shift. */
 uint32_t weir_smmuv3_queue_entries(unsigned int asked, unsigned int otherwise, uint8_t max_shift);
@@ -152,25 +177,23 @@ void weir_smmuv3_strtab_fini(struct weir_smmuv3 *smmu);
 void weir_smmuv3_strtab_program(struct weir_smmuv3 *smmu);
 int weir_smmuv3_check_id(struct weir_iommu *iommu, uint32_t id);
 /*
- * Word 0 of a stream's entry: 0 blocks it. In effect on return. -WEIR_ENOMEM, -WEIR_ETIMEDOUT,
- * -WEIR_EIO: as it was before, as far as the SMMU can be told; but where it was to be blocked it is
- * blocked, as far as the SMMU can be told. TASK, serialised.
+ * Make sure that the stream has an entry, blocked at first. -WEIR_ENOMEM. CMD_CFGI_STE with Leaf =
+ * 0 is due. TASK, serialised.
  */
-int weir_smmuv3_strtab_set(struct weir_smmuv3 *smmu, uint32_t id, uint64_t word0);
+int weir_smmuv3_strtab_grow(struct weir_smmuv3 *smmu, uint32_t id);
+/* NULL: it has none. Any context. */
+uint64_t *weir_smmuv3_strtab_find(struct weir_smmuv3 *smmu, uint32_t id);
 /* Was the stream blocked on purpose? Any context. */
 bool weir_smmuv3_strtab_is_blocked(struct weir_smmuv3 *smmu, uint32_t id);
 
-/* ---- domain.c -------------------------------------------------------------------------------- */
+/* ---- domain.c, stream.c: domain.h has the rest ----------------------------------------------- */
 
 extern const struct weir_iommu_ops weir_smmuv3_ops;
-void weir_smmuv3_domains_init(struct weir_smmuv3 *smmu);
-/* The SMMU is disabled: what was kept for its sake is free. */
+int weir_smmuv3_domains_init(struct weir_smmuv3 *smmu);
+/* The SMMU is disabled: what was kept for its sake is free, with all streams. */
 void weir_smmuv3_domains_fini(struct weir_smmuv3 *smmu);
-
-/* ---- cd.c ------------------------------------------------------------------------------------ */
-
-/* Fill in a context descriptor that no stream refers to yet. */
-void weir_smmuv3_cd_write(struct weir_smmuv3 *smmu, uint64_t *cd, weir_phys_t root, uint32_t asid);
+/* Sizes of pages and the last address of a domain of the DMA API. */
+void weir_smmuv3_domains_describe(struct weir_smmuv3 *smmu);
 
 /* ---- cmdq.c ---------------------------------------------------------------------------------- */
 

@@ -7,11 +7,8 @@
  * (C_BAD_STE), or there is no second-level table, or it is beyond the table (C_BAD_STREAMID, with
  * CR2.RECINVSID = 1). Config = abort would block it without a word (7.3.7).
  *
- * Words 1 to 7 of an entry are the same for every stream and state, and are written before anything
- * leads to the entry; what is not used in a state is ignored there (5.2). So each change of a
- * stream, among blocked, bypass and any domain, is one 64-bit store of word 0, which holds V,
- * Config and S1ContextPtr: the SMMU sees the old or the new entry, never a mixture (3.21.3), and V
- * = 0 is no detour. CMD_CFGI_STE and CMD_SYNC behind it make it effective.
+ * Entries change in stream.c. What they have in common, in word 1, is there from the beginning: it
+ * means nothing without V, and most changes are then one store of word 0.
  */
 
 #include "smmuv3/regs.h"
@@ -118,8 +115,7 @@ int weir_smmuv3_check_id(struct weir_iommu *iommu, uint32_t id)
 	return (uint64_t)id >> smmu->strtab.log2size ? -WEIR_ERANGE : 0;
 }
 
-/* NULL: its second-level table is not there. */
-static uint64_t *find(struct weir_smmuv3 *smmu, uint32_t id)
+uint64_t *weir_smmuv3_strtab_find(struct weir_smmuv3 *smmu, uint32_t id)
 {
 	struct weir_smmuv3_strtab *strtab = &smmu->strtab;
 	uint64_t *table = strtab->memory.virt;
@@ -132,14 +128,7 @@ static uint64_t *find(struct weir_smmuv3 *smmu, uint32_t id)
 	return table ? &table[(size_t)id * WEIR_SMMU_STE_WORDS] : NULL;
 }
 
-/* A word that the SMMU may read at any moment: whole, and in memory before the command about it. */
-static void store(struct weir_smmuv3 *smmu, uint64_t *word, uint64_t value)
-{
-	__atomic_store_n(word, value, __ATOMIC_RELAXED);
-	weir_smmuv3_clean(smmu, word, sizeof(*word));
-}
-
-/* Add the second-level table for `id`, all blocked. CMD_CFGI_STE with Leaf = 0 is due. */
+/* Add the second-level table for `id`, all blocked. */
 static int grow(struct weir_smmuv3 *smmu, uint32_t id)
 {
 	struct weir_smmuv3_strtab *strtab = &smmu->strtab;
@@ -152,51 +141,19 @@ static int grow(struct weir_smmuv3 *smmu, uint32_t id)
 	fill(smmu, table.virt, SECOND_ENTRIES);
 	/* The table before the descriptor that leads to it. */
 	plat_dma_wmb();
-	store(smmu, &first[id >> SPLIT],
-	      ((uint64_t)table.phys & WEIR_SMMU_L1STD_L2PTR) |
-		      WEIR_SMMU_FIELD(WEIR_SMMU_L1STD_SPAN, SPLIT + 1));
+	weir_smmuv3_store(smmu, &first[id >> SPLIT],
+			  ((uint64_t)table.phys & WEIR_SMMU_L1STD_L2PTR) |
+				  WEIR_SMMU_FIELD(WEIR_SMMU_L1STD_SPAN, SPLIT + 1));
 	strtab->second[id >> SPLIT].phys = table.phys;
 	strtab->second[id >> SPLIT].order = table.order;
-	/* Release: pairs with find(). */
+	/* Release: pairs with weir_smmuv3_strtab_find(). */
 	__atomic_store_n(&strtab->second[id >> SPLIT].virt, table.virt, __ATOMIC_RELEASE);
 	return 0;
 }
 
-static int invalidate(struct weir_smmuv3 *smmu, uint32_t id, bool leaf)
+int weir_smmuv3_strtab_grow(struct weir_smmuv3 *smmu, uint32_t id)
 {
-	struct weir_smmuv3_cmd cmds[2];
-
-	cmds[0].word[0] = WEIR_SMMU_CMD_CFGI_STE | WEIR_SMMU_FIELD(WEIR_SMMU_CMD_0_SID, id);
-	cmds[0].word[1] = leaf ? WEIR_SMMU_CMD_1_LEAF : 0;
-	return weir_smmuv3_issue(smmu, cmds, 1);
-}
-
-int weir_smmuv3_strtab_set(struct weir_smmuv3 *smmu, uint32_t id, uint64_t word0)
-{
-	uint64_t *entry = find(smmu, id), old;
-	bool has_grown = !entry;
-	int ret;
-
-	if (!entry && !word0)
-		return 0;
-	if (!entry) {
-		ret = grow(smmu, id);
-		if (ret)
-			return ret;
-		entry = find(smmu, id);
-	}
-	old = __atomic_load_n(entry, __ATOMIC_RELAXED);
-	/* What the new word points to is in memory before the word is. */
-	plat_dma_wmb();
-	store(smmu, entry, word0);
-	ret = invalidate(smmu, id, !has_grown);
-	/* Who wanted it blocked does not get it opened again: it is, once the SMMU looks anew. */
-	if (!ret || !word0)
-		return ret;
-	/* The SMMU may have seen the new entry. What it sees next is the old one. */
-	store(smmu, entry, old);
-	(void)invalidate(smmu, id, false);
-	return ret;
+	return weir_smmuv3_strtab_find(smmu, id) ? 0 : grow(smmu, id);
 }
 
 bool weir_smmuv3_strtab_is_blocked(struct weir_smmuv3 *smmu, uint32_t id)
@@ -205,6 +162,6 @@ bool weir_smmuv3_strtab_is_blocked(struct weir_smmuv3 *smmu, uint32_t id)
 
 	if ((uint64_t)id >> smmu->strtab.log2size)
 		return true;
-	entry = find(smmu, id);
+	entry = weir_smmuv3_strtab_find(smmu, id);
 	return !entry || !(__atomic_load_n(entry, __ATOMIC_RELAXED) & WEIR_SMMU_STE_0_V);
 }

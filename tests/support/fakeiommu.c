@@ -198,10 +198,12 @@ static struct fakeiommu *fake_of(struct weir_iommu *iommu)
 	return WEIR_CONTAINER_OF(iommu, struct fakeiommu, iommu);
 }
 
-static int fake_domain_alloc(struct weir_iommu *iommu, struct weir_domain **domain)
+static int fake_domain_alloc(struct weir_iommu *iommu, unsigned int flags,
+			     struct weir_domain **domain)
 {
 	struct fake_domain *fake;
 
+	(void)flags;
 	if (countdown(&fakeiommu_knobs.fail_domain_alloc))
 		return -WEIR_ENOMEM;
 	fake = calloc(1, sizeof(*fake));

@@ -36,10 +36,12 @@ static int rig_check_id(struct weir_iommu *iommu, uint32_t id)
 
 static const struct weir_iommu_ops rig_ops;
 
-static int rig_domain_alloc(struct weir_iommu *iommu, struct weir_domain **domain)
+static int rig_domain_alloc(struct weir_iommu *iommu, unsigned int flags,
+			    struct weir_domain **domain)
 {
 	struct weir_domain *new = weir_alloc(iommu->weir, sizeof(*new), 0);
 
+	(void)flags;
 	if (!new)
 		return -WEIR_ENOMEM;
 	new->type = WEIR_DOMAIN_PAGING;

@@ -137,7 +137,7 @@ static inline struct weir_domain *new_domain(void)
 {
 	struct weir_domain *domain;
 
-	assert_int_equal(iommu->ops->domain_alloc(iommu, &domain), 0);
+	assert_int_equal(iommu->ops->domain_alloc(iommu, 0, &domain), 0);
 	return domain;
 }
 
