@@ -96,6 +96,11 @@ static void ids_are_reused_late(void **state)
 	assert_false(weir_ids_free(&ids, 0));
 	assert_false(weir_ids_free(&ids, 101));
 	assert_false(weir_ids_free(&ids, 61));
+	assert_true(weir_ids_reserve(&ids, 100));
+	assert_false(weir_ids_reserve(&ids, 100));
+	assert_false(weir_ids_reserve(&ids, 101));
+	assert_false(weir_ids_reserve(&ids, 0));
+	assert_true(weir_ids_free(&ids, 100));
 	for (uint32_t i = 61; i <= 100; i++) {
 		assert_int_equal(weir_ids_alloc(&ids, &id), 0);
 		assert_int_equal(id, i);

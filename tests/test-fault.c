@@ -4,8 +4,9 @@
  *
  * - A fault goes to the handler of the domain, then to the machine's, then to the log; always
  *   counted. Handlers run with interrupts off, from work items too.
- * - The log is limited to ten lines in a second; when the second is over one line says how many
- *   more.
+ * - The log is limited to ten lines of a stream in a second, and to forty of all; when the second
+ *   is over one line for each stream says how many more. A stream that faults without end keeps no
+ *   other from being told of; sums and statistics are exact, with more streams than have a place.
  * - One line names the device, the access, the reason and the newest holder of the address: where
  *   it was mapped, for what, where and how long ago it was unmapped; its own domain before another.
  * - The history remembers the last mappings, forgets devices and domains that are gone, and its
@@ -162,12 +163,15 @@ static void log_is_limited(void **state)
 	for (unsigned int i = 0; i < 1000; i++)
 		fakeiommu_fault(fakeiommu[0], 1, 0x1000 + i, true, WEIR_FAULT_TRANSLATION);
 	assert_int_equal(fakeplat_logged(fake, "write to 0x"), 10);
-	assert_int_equal(fakeplat_logged(fake, "not shown"), 0);
+	assert_int_equal(fakeplat_logged(fake, "one by one"), 0);
 	fakeplat_advance(fake, 999 * MS);
 	fakeiommu_fault(fakeiommu[0], 1, 0x1000, true, WEIR_FAULT_TRANSLATION);
-	assert_int_equal(fakeplat_logged(fake, "not shown"), 0);
+	assert_int_equal(fakeplat_logged(fake, "one by one"), 0);
 	fakeplat_advance(fake, 2 * MS);
-	assert_int_equal(fakeplat_logged(fake, "991 more blocked accesses were not shown"), 1);
+	assert_int_equal(
+		fakeplat_logged(fake,
+				"0000:01:00.0: 991 more blocked accesses were not told one by one"),
+		1);
 	before = fake->log_lines[WEIR_LOG_ERR];
 	fakeplat_advance(fake, 5000 * MS);
 	assert_int_equal(fake->log_lines[WEIR_LOG_ERR], before);
@@ -189,9 +193,79 @@ static void log_is_limited(void **state)
 	weir_device_remove(&a);
 	weir_device_remove(&b);
 	assert_int_equal(weir_fini(weir), 0);
-	assert_int_equal(fakeplat_logged(fake, "2 more blocked accesses were not shown"), 2);
+	assert_int_equal(
+		fakeplat_logged(fake,
+				"0000:01:00.0: 2 more blocked accesses were not told one by one"),
+		2);
 	fakeplat_delete(fake);
 	fakeiommu_reset();
+}
+
+static void a_storm_hides_nobody_else(void **state)
+{
+	uint64_t told = 0;
+
+	(void)state;
+	start(0);
+	for (unsigned int i = 0; i < 5000; i++)
+		fakeiommu_fault(fakeiommu[0], 1, 0x1000, true, WEIR_FAULT_TRANSLATION);
+	fakeiommu_fault(fakeiommu[0], 2, 0x1000, true, WEIR_FAULT_TRANSLATION);
+	assert_int_equal(fakeplat_logged(fake, "0000:02:00.0: write to 0x1000"), 1);
+	/* Many streams at once: first lines always, then the limit of all. */
+	for (unsigned int round = 0; round < 10; round++)
+		for (uint32_t id = 3; id < 10; id++)
+			fakeiommu_fault(fakeiommu[0], id, 0x1000, true, WEIR_FAULT_TRANSLATION);
+	for (uint32_t id = 3; id < 10; id++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "stream 0x%x (nobody's)", id);
+		assert_in_range(fakeplat_logged(fake, text), 1, 10);
+		told += fakeplat_logged(fake, text);
+	}
+	assert_in_range(told, 40 - 11, 40);
+	/* Who comes when the lines of all are used up has one still. */
+	fakeiommu_fault(fakeiommu[0], 10, 0x1000, true, WEIR_FAULT_TRANSLATION);
+	assert_int_equal(fakeplat_logged(fake, "stream 0xa (nobody's)"), 1);
+	/* More than have a place of their own. */
+	for (uint32_t id = 100; id < 200; id++)
+		fakeiommu_fault(fakeiommu[0], id, 0x1000, true, WEIR_FAULT_TRANSLATION);
+	assert_int_equal(stat_of(WEIR_STAT_FAULTS), 5172);
+	fakeplat_advance(fake, 2000 * MS);
+	assert_int_equal(
+		fakeplat_logged(fake, "0000:01:00.0: 4990 more blocked accesses were not told"), 1);
+	assert_int_equal(fakeplat_logged(fake, "other streams: "), 1);
+	/* Quiet again: places are free. */
+	fakeiommu_fault(fakeiommu[0], 150, 0x1000, true, WEIR_FAULT_TRANSLATION);
+	assert_int_equal(fakeplat_logged(fake, "stream 0x96 (nobody's)"), 1);
+	stop();
+}
+
+/* What is told, one by one and in sums, is what there was. */
+static void sums_are_exact(void **state)
+{
+	uint64_t told, sums = 0;
+
+	(void)state;
+	start(0);
+	srand(4);
+	for (unsigned int i = 0; i < 20000; i++) {
+		fakeiommu_fault(fakeiommu[0], (uint32_t)(rand() % 25), 0x1000, true,
+				WEIR_FAULT_TRANSLATION);
+		if (rand() % 50 == 0)
+			fakeplat_advance(fake, (uint64_t)(rand() % 100) * MS);
+	}
+	fakeplat_advance(fake, 1000 * MS);
+	told = fakeplat_logged(fake, "write to 0x1000");
+	assert_int_equal(stat_of(WEIR_STAT_FAULTS_LOGGED), told);
+	for (unsigned int n = 1; n < 2000; n++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), ": %u more blocked accesses", n);
+		sums += (uint64_t)n * fakeplat_logged(fake, text);
+	}
+	assert_true(told > 100 && sums > 10000);
+	assert_int_equal(told + sums, 20000);
+	stop();
 }
 
 /* ---- The line ----------------------------------------------------------------------------- */
@@ -422,6 +496,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(handlers_in_order),
 		cmocka_unit_test(log_is_limited),
+		cmocka_unit_test(a_storm_hides_nobody_else),
+		cmocka_unit_test(sums_are_exact),
 		cmocka_unit_test(lines_without_history),
 		cmocka_unit_test(lines_with_history),
 		cmocka_unit_test(ages),

@@ -14,6 +14,8 @@
  * own completion and by no other.
  *   - A device that writes where it was not told is stopped by the IOMMU, and the neighbour's bytes
  * stay.
+ *   - Around a suspension of the IOMMU the disk reads what it did, with no access blocked; in
+ *     between nothing of it gets through.
  *   - After removal nothing is mapped and no page is missing.
  */
 
@@ -546,6 +548,45 @@ static void an_admin_command_waits_for_its_own_completion(void **state)
 	tear_down(f);
 }
 
+static int suspend_task(void *arg)
+{
+	struct fixture *f = arg;
+
+	return weir_suspend(f->stack.weir);
+}
+
+static int resume_task(void *arg)
+{
+	struct fixture *f = arg;
+
+	return weir_resume(f->stack.weir);
+}
+
+static void around_a_suspension(void **state)
+{
+	static unsigned char data[65536];
+
+	(void)state;
+	for (int runner = POSIX_THREADED; runner <= POSIX_SEEDED; runner++) {
+		struct fixture *f = set_up_with((enum posix_runner)runner, 2);
+
+		nvme_set_timeout(f->stack.ctrl, 200);
+		for (int i = 0; i < 3; i++) {
+			memset(data, 0, sizeof(data));
+			assert_int_equal(transfer(f, NVME_READ, 8, 512, sizeof(data), data), 0);
+			assert_memory_equal(data, f->stack.disk + 8 * 512, sizeof(data));
+			assert_int_equal(posix_call(f->stack.machine, 0, suspend_task, f), 0);
+			assert_int_equal(posix_call(f->stack.machine, 0, resume_task, f), 0);
+		}
+		assert_int_equal(f->faults, 0);
+		/* Meanwhile the controller reaches no memory. */
+		assert_int_equal(posix_call(f->stack.machine, 0, suspend_task, f), 0);
+		assert_int_not_equal(transfer(f, NVME_READ, 8, 0, 512, data), 0);
+		assert_int_equal(posix_call(f->stack.machine, 0, resume_task, f), 0);
+		tear_down(f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -561,6 +602,7 @@ int main(void)
 		cmocka_unit_test(a_device_that_writes_elsewhere_is_stopped),
 		cmocka_unit_test(doorbells_beyond_the_bar_are_not_used),
 		cmocka_unit_test(an_admin_command_waits_for_its_own_completion),
+		cmocka_unit_test(around_a_suspension),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

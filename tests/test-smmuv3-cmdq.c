@@ -7,6 +7,8 @@
  *   one piece; nothing arrives that was not written. PROD never goes back, nor covers more than the
  *   queue.
  * - When the call returns the SMMU has consumed the batch and its CMD_SYNC.
+ * - While it is started anew, again and again: who hears of success has had his commands done, all
+ *   of them; who does not hears -WEIR_EIO; what arrives is whole and in order all the same.
  * - On queues of 1 to 1024 entries, smaller than a batch too; and while the SMMU refuses commands.
  *
  * Meant for the thread sanitizer. Argument: batches of each producer.
@@ -33,6 +35,7 @@ static struct weir weir;
 static struct weir_cpu cpus[PRODUCERS + 1];
 static struct weir_smmuv3 *smmu;
 static unsigned int batches = 3000;
+static uint32_t finished; /* atomic: producers */
 
 /*
  * The device's side. Registers are atomics; only the device thread touches the rest while it runs.
@@ -46,6 +49,9 @@ static struct {
 		[PRODUCERS]; /* atomic: number of the next command that this producer will send */
 	uint64_t done[PRODUCERS]; /* atomic: batches whose CMD_SYNC was consumed */
 	int inside;		  /* producer whose batch is arriving, or -1 */
+	bool is_lossy;		  /* it is started anew meanwhile */
+	uint32_t busy;		  /* atomic: a command is on its way */
+	uint64_t failed;	  /* atomic: batches */
 	bool in_parts;		  /* the queue is smaller than a batch: they may mix */
 	bool is_ill;		  /* found something wrong */
 } device;
@@ -93,7 +99,12 @@ static void write_reg(void *opaque, uint64_t offset, unsigned int size, uint64_t
 	/* A register write takes its time; what the others do meanwhile must not be lost. */
 	if (offset == 0x98)
 		sched_yield();
-	set((uint32_t)offset, (uint32_t)value);
+	__atomic_store_n(&device.regs[offset / 4], (uint32_t)value, __ATOMIC_SEQ_CST);
+	/* 6.3.9.3: acknowledged when what was under way has been consumed. */
+	if (offset == 0x20 && !(value & 8)) {
+		while (__atomic_load_n(&device.busy, __ATOMIC_SEQ_CST))
+			sched_yield();
+	}
 	if (size == 8)
 		set((uint32_t)offset + 4, (uint32_t)(value >> 32));
 	if (offset == 0x20 || offset == 0x50)
@@ -136,6 +147,8 @@ static void look_at(uint64_t word0, uint64_t word1)
 		ill("not a whole command", word0, word1);
 	else if (!device.in_parts && device.inside >= 0 && device.inside != (int)producer)
 		ill("a batch was torn", word0, word1);
+	else if (device.is_lossy && word0 >> 32 > device.next[producer])
+		__atomic_store_n(&device.next[producer], (word0 >> 32) + 1, __ATOMIC_RELEASE);
 	else if ((uint32_t)(word0 >> 32) != (uint32_t)device.next[producer])
 		ill("out of order", word0, word1);
 	else
@@ -166,6 +179,12 @@ static void consume_one(uint32_t cons, uint32_t entries)
 	set(0x9c, (cons + 1) & (2 * entries - 1));
 }
 
+/* CMDQEN, written and acknowledged: pairs with the wait in write_reg(). */
+static bool get_enabled(void)
+{
+	return __atomic_load_n(&device.regs[0x20 / 4], __ATOMIC_SEQ_CST) & get(0x24) & 8;
+}
+
 static void *device_main(void *arg)
 {
 	uint64_t random = 88172645463325252ull;
@@ -177,7 +196,8 @@ static void *device_main(void *arg)
 		random ^= random << 13;
 		random ^= random >> 7;
 		random ^= random << 17;
-		for (budget = random % 24; budget && get(0x24) & 8; budget--) {
+		__atomic_store_n(&device.busy, 1, __ATOMIC_SEQ_CST);
+		for (budget = random % 24; budget && get_enabled(); budget--) {
 			uint32_t cons = get(0x9c) & (2 * entries - 1);
 
 			if (((get(0x60) ^ get(0x64)) & 1) ||
@@ -185,6 +205,7 @@ static void *device_main(void *arg)
 				break;
 			consume_one(cons, entries);
 		}
+		__atomic_store_n(&device.busy, 0, __ATOMIC_SEQ_CST);
 		sched_yield();
 	}
 	return NULL;
@@ -199,6 +220,7 @@ static void *producer_main(void *arg)
 	for (uint64_t batch = 1; batch <= batches; batch++) {
 		struct weir_smmuv3_cmd cmds[WEIR_SMMUV3_BATCH + 1];
 		unsigned int n;
+		int ret;
 
 		random ^= random << 13;
 		random ^= random >> 7;
@@ -208,21 +230,47 @@ static void *producer_main(void *arg)
 			cmds[i].word[0] = 0x12 | MARK | producer << 16 | number << 32;
 			cmds[i].word[1] = ~cmds[i].word[0];
 		}
-		if (weir_smmuv3_issue(smmu, cmds, n))
+		ret = weir_smmuv3_issue(smmu, cmds, n);
+		if (ret == -WEIR_EIO && device.is_lossy) {
+			__atomic_fetch_add(&device.failed, 1, __ATOMIC_RELAXED);
+			batch--;
+			sched_yield();
+			continue;
+		}
+		if (ret)
 			ill("a batch failed", batch, n);
 		/*
 		 * All of the batch is behind us; and the CMD_SYNC of just this one, and no other.
 		 */
 		if (__atomic_load_n(&device.next[producer], __ATOMIC_ACQUIRE) != number)
 			ill("returned before its commands", batch, number);
-		if (!device.in_parts &&
+		if (!device.in_parts && !device.is_lossy &&
 		    __atomic_load_n(&device.done[producer], __ATOMIC_ACQUIRE) != batch)
 			ill("returned before its CMD_SYNC", batch, device.done[producer]);
 	}
+	__atomic_fetch_add(&finished, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
-static void run(unsigned int entries, uint32_t refuse_each, bool coherent)
+/* As src/smmuv3/recover.c does, until all producers are done. */
+static unsigned int start_anew_until(const uint32_t *done)
+{
+	unsigned int times = 0;
+
+	for (; __atomic_load_n(done, __ATOMIC_ACQUIRE) < PRODUCERS; times++) {
+		__atomic_store_n(&smmu->cmdq.is_broken, 1, __ATOMIC_RELAXED);
+		assert_int_equal(weir_smmuv3_disable(smmu), 0);
+		/* Nothing is under way any more. */
+		device.inside = -1;
+		assert_int_equal(weir_smmuv3_enable(smmu, false), 0);
+		assert_int_equal(weir_smmuv3_open(smmu), 0);
+		for (int i = 0; i < 20; i++)
+			sched_yield();
+	}
+	return times;
+}
+
+static void run(unsigned int entries, uint32_t refuse_each, bool coherent, bool lossy)
 {
 	struct weir_iommu_desc desc = { .name = "smmu",
 					.size = 0x20000,
@@ -235,6 +283,7 @@ static void run(unsigned int entries, uint32_t refuse_each, bool coherent)
 	struct threadplat_mmio mmio = { read_reg, write_reg, NULL };
 	pthread_t producers[PRODUCERS], thread;
 	struct weir_iommu *iommu;
+	unsigned int times = 0;
 	uint64_t sent = 0;
 
 	threadplat_new(16u << 20, false);
@@ -256,15 +305,28 @@ static void run(unsigned int entries, uint32_t refuse_each, bool coherent)
 	smmu = WEIR_CONTAINER_OF(iommu, struct weir_smmuv3, iommu);
 	assert_int_equal(smmu->cmdq.entries, entries);
 	device.refuse_each = refuse_each;
+	device.is_lossy = lossy;
+	finished = 0;
+	/* Here it is the test that starts it anew. */
+	if (lossy)
+		weir_smmuv3_recovery_stop(smmu);
 	device.in_parts = entries <= WEIR_SMMUV3_BATCH;
 	for (uintptr_t i = 0; i < PRODUCERS; i++)
 		assert_int_equal(pthread_create(&producers[i], NULL, producer_main, (void *)i), 0);
+	if (lossy)
+		times = start_anew_until(&finished);
 	for (int i = 0; i < PRODUCERS; i++)
 		pthread_join(producers[i], NULL);
 	weir_smmuv3_driver.remove(iommu);
 	__atomic_store_n(&device.stop, 1, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
 	assert_false(device.is_ill);
+	if (lossy) {
+		printf("%u entries: started anew %u times, %llu batches failed, %u did not\n",
+		       entries, times, (unsigned long long)device.failed, PRODUCERS * batches);
+		assert_true(times > 3 && device.failed > 3);
+		goto done;
+	}
 	for (int i = 0; i < PRODUCERS; i++) {
 		assert_true(device.in_parts || device.done[i] == batches);
 		sent += device.next[i] + batches;
@@ -276,6 +338,7 @@ static void run(unsigned int entries, uint32_t refuse_each, bool coherent)
 	       (unsigned long long)device.refused);
 	if (refuse_each)
 		assert_true(device.refused > 10);
+done:
 	assert_int_equal(weir_heap_fini(&weir.heap), 0);
 	threadplat_delete();
 }
@@ -283,14 +346,14 @@ static void run(unsigned int entries, uint32_t refuse_each, bool coherent)
 static void large_queue(void **state)
 {
 	(void)state;
-	run(1024, 0, true);
+	run(1024, 0, true, false);
 }
 
 static void full_queue(void **state)
 {
 	(void)state;
-	run(32, 0, true);
-	run(32, 0, false);
+	run(32, 0, true, false);
+	run(32, 0, false, false);
 }
 
 static void queues_smaller_than_a_batch(void **state)
@@ -299,15 +362,22 @@ static void queues_smaller_than_a_batch(void **state)
 
 	(void)state;
 	batches = all / 4;
-	run(8, 0, true);
-	run(1, 0, false);
+	run(8, 0, true, false);
+	run(1, 0, false, false);
 	batches = all;
 }
 
 static void refused_commands(void **state)
 {
 	(void)state;
-	run(64, 501, true);
+	run(64, 501, true, false);
+}
+
+static void started_anew(void **state)
+{
+	(void)state;
+	run(64, 0, true, true);
+	run(16, 0, false, true);
 }
 
 int main(int argc, char **argv)
@@ -317,6 +387,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(full_queue),
 		cmocka_unit_test(queues_smaller_than_a_batch),
 		cmocka_unit_test(refused_commands),
+		cmocka_unit_test(started_anew),
 	};
 
 	if (argc > 1)

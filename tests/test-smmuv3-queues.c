@@ -7,7 +7,7 @@
  *   more, then all goes on; one that cannot be replaced ends with every stream blocked.
  * - A queue that does not move: an error after a second, sooner after that; nothing that the SMMU
  *   may still use is freed before it was disabled; it recovers. CONS is not believed.
- * - Every event is reported under its name, whatever is in it; overflow is told and acknowledged;
+ * - Every event is reported, whatever is in it; overflow is told and acknowledged;
  *   PROD is not believed; however fast they come, nothing is left lying.
  * - Global errors: one line each, acknowledged, within limits.
  */
@@ -167,62 +167,10 @@ static void cons_is_not_believed(void **state)
 
 /* ---- Events ---------------------------------------------------------------------------------- */
 
-static void every_event(void **state)
+/* Whatever is in a record, it is somebody's fault. test-smmuv3-events knows each type. */
+static void any_event(void **state)
 {
-	static const struct {
-		unsigned int type;
-		const char *name;
-		enum weir_fault_reason reason;
-		bool has_address;
-	} cases[] = {
-		{ 0x01, "F_UUT", WEIR_FAULT_OTHER, true },
-		{ 0x02, "C_BAD_STREAMID", WEIR_FAULT_BAD_STREAM, false },
-		{ 0x03, "F_STE_FETCH", WEIR_FAULT_EXTERNAL, false },
-		{ 0x04, "C_BAD_STE", WEIR_FAULT_BAD_CONFIG, false },
-		{ 0x05, "F_BAD_ATS_TREQ", WEIR_FAULT_OTHER, false },
-		{ 0x06, "F_STREAM_DISABLED", WEIR_FAULT_BAD_STREAM, false },
-		{ 0x07, "F_TRANSL_FORBIDDEN", WEIR_FAULT_OTHER, true },
-		{ 0x08, "C_BAD_SUBSTREAMID", WEIR_FAULT_BAD_STREAM, false },
-		{ 0x09, "F_CD_FETCH", WEIR_FAULT_EXTERNAL, false },
-		{ 0x0a, "C_BAD_CD", WEIR_FAULT_BAD_CONFIG, false },
-		{ 0x0b, "F_WALK_EABT", WEIR_FAULT_EXTERNAL, true },
-		{ 0x10, "F_TRANSLATION", WEIR_FAULT_TRANSLATION, true },
-		{ 0x11, "F_ADDR_SIZE", WEIR_FAULT_ADDRESS_SIZE, true },
-		{ 0x12, "F_ACCESS", WEIR_FAULT_ACCESS_FLAG, true },
-		{ 0x13, "F_PERMISSION", WEIR_FAULT_PERMISSION, true },
-		{ 0x20, "F_TLB_CONFLICT", WEIR_FAULT_OTHER, true },
-		{ 0x21, "F_CFG_CONFLICT", WEIR_FAULT_OTHER, false },
-		{ 0x24, "E_PAGE_REQUEST", WEIR_FAULT_OTHER, false },
-		{ 0x25, "F_VMS_FETCH", WEIR_FAULT_EXTERNAL, false },
-		{ 0x00, "unknown event", WEIR_FAULT_OTHER, false },
-		{ 0x22, "unknown event", WEIR_FAULT_OTHER, false },
-		{ 0xe3, "unknown event", WEIR_FAULT_OTHER, false },
-		{ 0xff, "unknown event", WEIR_FAULT_OTHER, false },
-	};
-	struct weir_domain *domain = new_domain();
-
 	(void)state;
-	attach(0x108, domain);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		for (unsigned int bits = 0; bits < 8; bits++) {
-			uint64_t record[4] = { cases[i].type | 0x108ull << 32, (uint64_t)bits << 33,
-					       0xfedcba9876543210, ~0ull };
-			const struct weir_fault *f;
-
-			fakesmmu_event(&smmu, record);
-			f = last_fault();
-			assert_string_equal(f->name, cases[i].name);
-			assert_int_equal(f->reason, cases[i].reason);
-			assert_int_equal(f->has_address, cases[i].has_address);
-			assert_int_equal(f->id, 0x108);
-			assert_null(f->dev);
-			assert_int_equal(f->address, f->has_address ? 0xfedcba9876543210 : 0);
-			assert_int_equal(f->privileged, f->has_address && bits & 1);
-			assert_int_equal(f->instruction, f->has_address && bits & 2);
-			assert_int_equal(f->write, f->has_address && !(bits & 4));
-		}
-	}
-	/* Any bits at all. */
 	seed = 99;
 	for (int i = 0; i < 5000; i++) {
 		uint64_t record[4] = { below(~0ull), below(~0ull), below(~0ull), below(~0ull) };
@@ -230,8 +178,7 @@ static void every_event(void **state)
 		fakesmmu_event(&smmu, record);
 		assert_int_equal(last_fault()->id, record[0] >> 32);
 	}
-	attach(0x108, iommu->blocked);
-	iommu->ops->domain_free(domain);
+	assert_int_equal(weir_stat_sum(&weir, WEIR_STAT_EVENTS), 5000);
 }
 
 static void overflow(void **state)
@@ -366,7 +313,7 @@ int main(void)
 		PROBED(a_queue_beyond_repair),
 		PROBED(a_queue_that_does_not_move),
 		PROBED(cons_is_not_believed),
-		PROBED(every_event),
+		PROBED(any_event),
 		PROBED(overflow),
 		PROBED(a_storm),
 		PROBED(prod_is_not_believed),

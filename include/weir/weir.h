@@ -38,6 +38,19 @@ enum weir_mode {
 	WEIR_MODE_OFF, /**< physical addresses; IOMMUs are left alone (and let all through) */
 };
 
+/** What becomes of streams that firmware left translating or bypassing. */
+enum weir_take_over {
+	WEIR_TAKE_OVER_BLOCK, /**< they are blocked, as all others */
+	/**
+	 * They keep their mappings until a device is added with their ID: an IOMMU that is on when
+	 * weir finds it has its tables read, which must be in the host's RAM, and which stay the
+	 * firmware's as long as the machine is up. For a moment (registers cannot be changed under
+	 * way) their accesses are aborted. What cannot be kept is blocked; the log says how many.
+	 * An IOMMU that is off has no streams to be kept: all are blocked.
+	 */
+	WEIR_TAKE_OVER_KEEP,
+};
+
 /** Drivers for weir_options.iommu_drivers. */
 extern const struct weir_iommu_driver weir_smmuv3_driver;
 
@@ -71,6 +84,9 @@ struct weir_options {
 	 */
 	unsigned int event_queue_entries, command_queue_entries;
 
+	/** Streams that are live when an IOMMU is found. */
+	enum weir_take_over take_over;
+
 	/**
 	 * For tests, and for hardware whose two-level stream tables cannot be trusted: a linear one
 	 * (Arm SMMUv3; at most 16 bits of stream ID).
@@ -100,6 +116,24 @@ int weir_init(const struct weir_options *options, struct weir **weir) WEIR_MUST_
  * back. -WEIR_EBUSY: devices are still there (the log names the first); nothing changed.
  */
 int weir_fini(struct weir *weir) WEIR_MUST_CHECK;
+
+/* ---- Power ------------------------------------------------------------------------------ */
+
+/**
+ * Before the IOMMUs lose their registers. Devices are quiet, and nobody else is in a call about
+ * the machine, or begins one before this returns. On return every access is blocked; mappings may
+ * be made and taken back all the same, and groups moved. Twice is as good as once.
+ * -WEIR_ETIMEDOUT, -WEIR_EIO: an IOMMU did not stop; they have been resumed, or what could not be
+ * is blocked (the log says so).
+ */
+int weir_suspend(struct weir *weir) WEIR_MUST_CHECK;
+/**
+ * After it: all registers are programmed anew, nothing is cached, mappings are as they are by now.
+ * Interrupts of the platform work again. The same about calls. Without weir_suspend() before it:
+ * nothing happens. -WEIR_ETIMEDOUT, -WEIR_EIO: every device behind that IOMMU stays blocked, and
+ * what asks for it gets -WEIR_EIO; it may be tried again.
+ */
+int weir_resume(struct weir *weir) WEIR_MUST_CHECK;
 
 /* ---- Devices ---------------------------------------------------------------------------- */
 
@@ -220,15 +254,42 @@ enum weir_fault_reason {
 	WEIR_FAULT_OTHER,
 };
 
+enum weir_fault_outcome {
+	WEIR_FAULT_BLOCKED,   /**< the access is over */
+	WEIR_FAULT_STALLED,   /**< it waits for an answer */
+	WEIR_FAULT_ANNOUNCED, /**< none was made yet: the device says what it will need */
+};
+
+/** What the IOMMU translated when it found the reason. */
+enum weir_fault_class {
+	WEIR_FAULT_OF_INPUT,   /**< the address of the access, or what stage 1 made of it */
+	WEIR_FAULT_OF_TABLE,   /**< that of a page table of stage 1 */
+	WEIR_FAULT_OF_CONTEXT, /**< that of a context descriptor */
+};
+
 /** One blocked access, as the IOMMU told it. */
 struct weir_fault {
 	struct weir_iommu *iommu;
 	struct weir_device *dev; /**< NULL: nobody's stream */
 	uint32_t id;		 /**< stream ID */
 	enum weir_fault_reason reason;
-	const char *name; /**< the specification's name of the event */
+	enum weir_fault_outcome outcome;
+	const char *name;  /**< the specification's name of the event */
+	const char *words; /**< in plain words, where the reason says too little; or NULL */
 	bool has_address, write, instruction, privileged;
+	bool any_direction; /**< nobody told whether it reads or writes */
 	weir_dma_t address;
+	bool has_pasid;
+	uint32_t pasid;
+	bool stage2; /**< found at stage 2; else at stage 1, if stages have to do with it */
+	enum weir_fault_class of;
+	bool has_ipa, ipa_nonsecure; /**< of stage 2: its input */
+	uint64_t ipa;
+	bool has_fetch; /**< what could not be fetched, and whether a granule check stopped it */
+	bool fetch_gpc;
+	weir_phys_t fetch;
+	uint32_t stall_tag; /**< WEIR_FAULT_STALLED: the IOMMU's name for it */
+	uint32_t cause;	    /**< a number of the implementation's; 0: none */
 };
 
 /**

@@ -47,6 +47,20 @@ int weir_ids_alloc(struct weir_ids *ids, uint32_t *id)
 	return 0;
 }
 
+bool weir_ids_reserve(struct weir_ids *ids, uint32_t id)
+{
+	uint32_t bit = id - ids->first;
+	uintptr_t flags = weir_lock_irq(&ids->lock);
+	bool ok = id >= ids->first && bit < ids->count && !weir_bit_test(ids->busy, bit);
+
+	if (ok) {
+		weir_bit_set(ids->busy, bit);
+		ids->used++;
+	}
+	weir_unlock_irq(&ids->lock, flags);
+	return ok;
+}
+
 bool weir_ids_free(struct weir_ids *ids, uint32_t id)
 {
 	uint32_t bit = id - ids->first;

@@ -25,6 +25,8 @@ uint32_t weir_ids_fini(struct weir *weir, struct weir_ids *ids);
 
 /* -WEIR_ENOSPC: all are in use. Any context. */
 int weir_ids_alloc(struct weir_ids *ids, uint32_t *id) WEIR_MUST_CHECK;
+/* As if it had been handed out. false: it is, or is none of them; nothing changed. Any context. */
+bool weir_ids_reserve(struct weir_ids *ids, uint32_t id);
 /* false: `id` is not one that was handed out; nothing changed. Any context. */
 bool weir_ids_free(struct weir_ids *ids, uint32_t id);
 

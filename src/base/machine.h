@@ -20,6 +20,7 @@ struct weir_fdt;
 struct weir_history_rings;
 struct weir_msi_door;
 struct weir_pci;
+struct weir_storms;
 struct weir_streams;
 
 /* Counters, one set for each CPU: added to with relaxed atomics, summed by weir_get_stats(). */
@@ -46,7 +47,7 @@ struct weir {
 	enum weir_mode mode;
 	enum weir_level log_level;
 	struct weir_options options; /* as given, for rooms that have options of their own */
-	struct weir_cpu *cpu;        /* array of `cpus` */
+	struct weir_cpu *cpu;	     /* array of `cpus` */
 	struct weir_heap heap;
 
 	struct weir_spinlock log_lock; /* log_line; IRQ-safe, taken last of all */
@@ -57,14 +58,15 @@ struct weir {
 	struct weir_iommu *iommus;
 	struct weir_device *devices;
 	int next_group_id;
-	struct weir_msi_door *msi_doors;    /* under lock */
+	struct weir_msi_door *msi_doors; /* under lock */
 	struct weir_streams *streams;
 	struct weir_history_rings *history; /* NULL: none is kept */
 	struct weir_spinlock fault_lock;    /* the handler; IRQ-safe */
 	weir_fault_fn *fault_fn;
 	void *fault_arg;
-	/* Lines on faults, on events that were lost, on misuse of the DMA API. */
-	struct weir_limit fault_limit, overflow_limit, dma_limit;
+	struct weir_storms *storms;
+	/* Lines on events that were lost, on misuse of the DMA API. */
+	struct weir_limit overflow_limit, dma_limit;
 	int64_t table_pages; /* atomic */
 	/* src/pci */
 	struct weir_pci *pci;

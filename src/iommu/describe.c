@@ -47,8 +47,23 @@ static const char *reason_text(enum weir_fault_reason reason)
 	return "for another reason";
 }
 
+static const char *outcome_text(enum weir_fault_outcome outcome)
+{
+	switch (outcome) {
+	case WEIR_FAULT_STALLED:
+		return "waits";
+	case WEIR_FAULT_ANNOUNCED:
+		return "announced";
+	case WEIR_FAULT_BLOCKED:
+		break;
+	}
+	return "blocked";
+}
+
 static const char *access_text(const struct weir_fault *fault)
 {
+	if (fault->any_direction)
+		return fault->has_address ? "access to" : "access";
 	if (fault->write)
 		return fault->has_address ? "write to" : "write";
 	if (fault->instruction)
@@ -132,6 +147,27 @@ static void add_history(struct text *text, const struct weir_fault *fault)
 		add_holder(text, weir, &held, " in another domain");
 }
 
+/* What an expert asks next: in brackets behind the event's name, each where it is known. */
+static void add_details(struct text *text, const struct weir_fault *fault)
+{
+	if (fault->stage2)
+		add(text, ", stage 2");
+	if (fault->has_ipa)
+		add(text, ", %sIPA 0x%llx", fault->ipa_nonsecure ? "Non-secure " : "",
+		    (unsigned long long)fault->ipa);
+	if (fault->of == WEIR_FAULT_OF_TABLE)
+		add(text, ", for its tables");
+	if (fault->of == WEIR_FAULT_OF_CONTEXT)
+		add(text, ", for its context");
+	if (fault->has_fetch)
+		add(text, ", at 0x%llx%s", (unsigned long long)fault->fetch,
+		    fault->fetch_gpc ? ", GPC" : "");
+	if (fault->outcome == WEIR_FAULT_STALLED)
+		add(text, ", tag %u", (unsigned int)fault->stall_tag);
+	if (fault->cause)
+		add(text, ", cause 0x%x", (unsigned int)fault->cause);
+}
+
 void weir_fault_describe(const struct weir_fault *fault, char *buf, size_t size)
 {
 	struct text text = { .buf = buf, .size = size };
@@ -146,8 +182,14 @@ void weir_fault_describe(const struct weir_fault *fault, char *buf, size_t size)
 	add(&text, "%s%s", fault->privileged ? "privileged " : "", access_text(fault));
 	if (fault->has_address)
 		add(&text, " 0x%llx", (unsigned long long)fault->address);
-	add(&text, " blocked: %s", reason_text(fault->reason));
-	if (fault->name)
-		add(&text, " (%s)", fault->name);
+	if (fault->has_pasid)
+		add(&text, " with PASID %u", (unsigned int)fault->pasid);
+	add(&text, " %s: %s", outcome_text(fault->outcome),
+	    fault->words ? fault->words : reason_text(fault->reason));
+	if (fault->name) {
+		add(&text, " (%s", fault->name);
+		add_details(&text, fault);
+		add(&text, ")");
+	}
 	add_history(&text, fault);
 }

@@ -30,6 +30,9 @@ struct weir_iommu_desc {
 	uint32_t phandle;
 	/* Platform interrupt numbers by the names of the binding; -1: none. */
 	int irq_eventq, irq_gerror, irq_sync, irq_priq, irq_combined;
+	/* Where messages of its own go, as for plat_msi_alloc(). */
+	bool has_msi;
+	uint32_t msi_controller, msi_device_id;
 };
 
 struct weir_iommu_driver {
@@ -43,6 +46,12 @@ struct weir_iommu_driver {
 		     struct weir_iommu **iommu);
 	/* Every stream blocked, interrupts disconnected, memory given back. */
 	void (*remove)(struct weir_iommu *iommu);
+	/*
+	 * As weir_suspend() and weir_resume(). An error of suspend: it may be half done, resume is
+	 * called next. Of resume: every stream is blocked. NULL: nothing to do. Under weir.lock.
+	 */
+	int (*suspend)(struct weir_iommu *iommu);
+	int (*resume)(struct weir_iommu *iommu);
 };
 
 struct weir_iommu {

@@ -11,11 +11,10 @@
 
 #include "base/lock.h"
 
-#define LINE_SIZE 240
+#define LINE_SIZE 256
 
 void weir_faults_init(struct weir *weir)
 {
-	weir_limit_init(&weir->fault_limit, weir, "blocked accesses were");
 	weir_limit_init(&weir->overflow_limit, weir, "reports of lost events were");
 	weir_limit_init(&weir->dma_limit, weir, "refused calls of the DMA API were");
 }
@@ -23,7 +22,6 @@ void weir_faults_init(struct weir *weir)
 void weir_faults_fini(struct weir *weir)
 {
 	weir_limit_fini(&weir->overflow_limit);
-	weir_limit_fini(&weir->fault_limit);
 	weir_limit_fini(&weir->dma_limit);
 }
 
@@ -43,7 +41,7 @@ static void log_fault(struct weir *weir, const struct weir_fault *fault)
 {
 	char line[LINE_SIZE];
 
-	if (!weir_limit_pass(&weir->fault_limit))
+	if (!weir_storms_pass(weir->storms, fault))
 		return;
 	weir_fault_describe(fault, line, sizeof(line));
 	weir_log(weir, WEIR_LOG_ERR, "%s", line);

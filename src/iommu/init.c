@@ -20,6 +20,8 @@ static int check_options(const struct weir_options *options)
 		return refuse(options, "options.cpus: must be 1 to 256");
 	if ((unsigned int)options->mode > WEIR_MODE_OFF)
 		return refuse(options, "options.mode: unknown");
+	if ((unsigned int)options->take_over > WEIR_TAKE_OVER_KEEP)
+		return refuse(options, "options.take_over: unknown");
 	if ((unsigned int)options->log_level > WEIR_LOG_DEBUG)
 		return refuse(options, "options.log_level: unknown");
 	if (!options->fdt != !options->fdt_size)
@@ -84,6 +86,7 @@ static void machine_delete(struct weir *weir)
 	void *plat = weir->plat;
 
 	weir_history_fini(weir);
+	weir_storms_fini(weir);
 	weir_streams_fini(weir);
 	weir_msi_fini(weir);
 	weir_faults_fini(weir);
@@ -96,6 +99,8 @@ static int bring_up(struct weir *weir)
 {
 	int ret = weir_streams_init(weir);
 
+	if (!ret)
+		ret = weir_storms_init(weir);
 	if (!ret)
 		ret = weir_history_init(weir, weir->options.history);
 	if (!ret)

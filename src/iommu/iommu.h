@@ -137,6 +137,14 @@ void weir_msi_fini(struct weir *weir);
 void weir_faults_init(struct weir *weir);
 void weir_faults_fini(struct weir *weir);
 
+/* ---- storm.c ------------------------------------------------------------------------------ */
+
+int weir_storms_init(struct weir *weir);
+/* Says what is still to be said. No report may come. TASK. */
+void weir_storms_fini(struct weir *weir);
+/* May there be a line about this fault? If not, it is in a sum that is told later. Any context. */
+bool weir_storms_pass(struct weir_storms *storms, const struct weir_fault *fault);
+
 /* ---- probe.c ------------------------------------------------------------------------------ */
 
 /* Every IOMMU in the device tree that a driver knows. Errors as weir_init(); then none is left. */

@@ -84,17 +84,6 @@ void weir_smmuv3_cmdq_fini(struct weir_smmuv3 *smmu)
 	weir_smmuv3_memory_free(smmu, &smmu->cmdq.memory);
 }
 
-void weir_smmuv3_cmdq_program(struct weir_smmuv3 *smmu)
-{
-	struct weir_smmuv3_cmdq *q = &smmu->cmdq;
-
-	/* In this order: BASE decides which bits of the indexes exist (6.3.26). */
-	weir_smmuv3_write64(smmu, WEIR_SMMU_CMDQ_BASE,
-			    weir_smmuv3_queue_base(&q->memory, q->entries));
-	weir_smmuv3_write(smmu, WEIR_SMMU_CMDQ_PROD, 0);
-	weir_smmuv3_write(smmu, WEIR_SMMU_CMDQ_CONS, 0);
-}
-
 /* ---- Consumption ----------------------------------------------------------------------------- */
 
 /* The register's index as a number, given one that was true before the register was read. */
@@ -264,6 +253,11 @@ static void publish(struct weir_smmuv3 *smmu)
 	} while (next_ready(q, at) != at);
 }
 
+void weir_smmuv3_cmdq_publish(struct weir_smmuv3 *smmu)
+{
+	publish(smmu);
+}
+
 /* One batch that fits the queue; *end is the number behind it. */
 static int put(struct weir_smmuv3 *smmu, const struct weir_smmuv3_cmd *cmds, unsigned int n,
 	       uint64_t *end)
@@ -285,8 +279,15 @@ int weir_smmuv3_issue(struct weir_smmuv3 *smmu, struct weir_smmuv3_cmd *cmds, un
 {
 	unsigned int room = smmu->cmdq.entries > n ? n + 1 : (unsigned int)smmu->cmdq.entries;
 	unsigned int done, part;
+	uint32_t starts;
 	uint64_t end = 0;
 	int ret;
+
+	/* Nothing is cached, nothing passes, and all is invalidated before anything does. */
+	if (WEIR_UNLIKELY(__atomic_load_n(&smmu->cmdq.is_off, __ATOMIC_RELAXED)))
+		return 0;
+	/* Relaxed: before [ready], whose release the next start acquires with [step]'s. */
+	starts = __atomic_load_n(&smmu->cmdq.starts, __ATOMIC_RELAXED);
 
 	cmds[n].word[0] = WEIR_SMMU_CMD_SYNC |
 			  WEIR_SMMU_FIELD(WEIR_SMMU_CMD_SYNC_0_CS, WEIR_SMMU_CMD_SYNC_CS_NONE);
@@ -300,7 +301,14 @@ int weir_smmuv3_issue(struct weir_smmuv3 *smmu, struct weir_smmuv3_cmd *cmds, un
 	}
 	weir_stat_add(smmu->iommu.weir, WEIR_STAT_COMMANDS, n + 1);
 	weir_stat_add(smmu->iommu.weir, WEIR_STAT_SYNCS, 1);
-	return wait_for(smmu, end);
+	ret = wait_for(smmu, end);
+	/*
+	 * Relaxed: behind the acquire of `consumed`, or CONS and [cons-order]. A start counts
+	 * itself before it moves them past what it forgot (recover.c).
+	 */
+	if (WEIR_UNLIKELY(__atomic_load_n(&smmu->cmdq.starts, __ATOMIC_RELAXED) != starts))
+		return -WEIR_EIO;
+	return ret;
 }
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
@@ -399,7 +407,9 @@ void weir_smmuv3_cmdq_report(struct weir_smmuv3 *smmu)
 			 smmu->iommu.name, error_name(refused->error), refused->slot,
 			 (unsigned long long)refused->cmd.word[0],
 			 (unsigned long long)refused->cmd.word[1]);
-	if (__atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
+	/* Not again for each try to start it anew. */
+	if (__atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED) &&
+	    __atomic_load_n(&smmu->own.is_live, __ATOMIC_RELAXED))
 		weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
 			 "%s: its command queue cannot be repaired: "
 			 "every device behind it is blocked now",

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the SMMU says by itself: the event queue (7.2 to 7.4) and global errors (7.5), and the
- * interrupts for both.
+ * The event queue (7.2 to 7.4).
  *
  * The event interrupt tells of a queue that was empty (3.18): whoever drains must go on until he
  * has seen it empty, or nobody will be told again. One drains at a time; who finds another at it
@@ -10,6 +9,11 @@
  * entries and leaves the rest to a work item.
  *
  * Records and indexes come from hardware: each record is copied once, then judged.
+ *
+ * Where a write aborted asynchronously PROD has passed a slot that was not written (7.2.2). Slots
+ * that were read are zeroed, so that such a one is known and not taken for the record of an earlier
+ * lap. Not where the SMMU does not snoop: a line that is written back could cover what it wrote
+ * beside; there all that waits is dropped after such an error.
  */
 
 #include "base/lock.h"
@@ -20,73 +24,34 @@
 /* So often in a row the queue may turn out not to be empty after all: PROD may be nonsense. */
 #define LOOKS 8u
 
-struct kind {
-	const char *name;
-	enum weir_fault_reason reason;
-	bool has_access; /* InputAddr, RnW, InD, PnU are there */
-};
-
-/* 7.3; C_BAD_STE of a stream that is blocked on purpose is turned into BAD_STREAM below. */
-static const struct kind kinds[] = {
-	[WEIR_SMMU_EVT_F_UUT] = { "F_UUT", WEIR_FAULT_OTHER, true },
-	[WEIR_SMMU_EVT_C_BAD_STREAMID] = { "C_BAD_STREAMID", WEIR_FAULT_BAD_STREAM, false },
-	[WEIR_SMMU_EVT_F_STE_FETCH] = { "F_STE_FETCH", WEIR_FAULT_EXTERNAL, false },
-	[WEIR_SMMU_EVT_C_BAD_STE] = { "C_BAD_STE", WEIR_FAULT_BAD_CONFIG, false },
-	[WEIR_SMMU_EVT_F_BAD_ATS_TREQ] = { "F_BAD_ATS_TREQ", WEIR_FAULT_OTHER, false },
-	[WEIR_SMMU_EVT_F_STREAM_DISABLED] = { "F_STREAM_DISABLED", WEIR_FAULT_BAD_STREAM, false },
-	[WEIR_SMMU_EVT_F_TRANSL_FORBIDDEN] = { "F_TRANSL_FORBIDDEN", WEIR_FAULT_OTHER, true },
-	[WEIR_SMMU_EVT_C_BAD_SUBSTREAMID] = { "C_BAD_SUBSTREAMID", WEIR_FAULT_BAD_STREAM, false },
-	[WEIR_SMMU_EVT_F_CD_FETCH] = { "F_CD_FETCH", WEIR_FAULT_EXTERNAL, false },
-	[WEIR_SMMU_EVT_C_BAD_CD] = { "C_BAD_CD", WEIR_FAULT_BAD_CONFIG, false },
-	[WEIR_SMMU_EVT_F_WALK_EABT] = { "F_WALK_EABT", WEIR_FAULT_EXTERNAL, true },
-	[WEIR_SMMU_EVT_F_TRANSLATION] = { "F_TRANSLATION", WEIR_FAULT_TRANSLATION, true },
-	[WEIR_SMMU_EVT_F_ADDR_SIZE] = { "F_ADDR_SIZE", WEIR_FAULT_ADDRESS_SIZE, true },
-	[WEIR_SMMU_EVT_F_ACCESS] = { "F_ACCESS", WEIR_FAULT_ACCESS_FLAG, true },
-	[WEIR_SMMU_EVT_F_PERMISSION] = { "F_PERMISSION", WEIR_FAULT_PERMISSION, true },
-	[WEIR_SMMU_EVT_F_TLB_CONFLICT] = { "F_TLB_CONFLICT", WEIR_FAULT_OTHER, true },
-	[WEIR_SMMU_EVT_F_CFG_CONFLICT] = { "F_CFG_CONFLICT", WEIR_FAULT_OTHER, false },
-	[WEIR_SMMU_EVT_E_PAGE_REQUEST] = { "E_PAGE_REQUEST", WEIR_FAULT_OTHER, false },
-	[WEIR_SMMU_EVT_F_VMS_FETCH] = { "F_VMS_FETCH", WEIR_FAULT_EXTERNAL, false },
-};
-
-/* ---- The event queue ------------------------------------------------------------------------- */
-
-static void decode(struct weir_smmuv3 *smmu, const uint64_t *record, struct weir_fault *fault)
-{
-	static const struct kind unknown = { "unknown event", WEIR_FAULT_OTHER, false };
-	uint64_t type = WEIR_SMMU_FIELD_GET(WEIR_SMMU_EVT_0_TYPE, record[0]);
-	const struct kind *kind = &unknown;
-
-	if (type < WEIR_ARRAY_SIZE(kinds) && kinds[type].name)
-		kind = &kinds[type];
-	fault->iommu = &smmu->iommu;
-	fault->id = (uint32_t)WEIR_SMMU_FIELD_GET(WEIR_SMMU_EVT_0_SID, record[0]);
-	fault->name = kind->name;
-	fault->reason = kind->reason;
-	if (type == WEIR_SMMU_EVT_C_BAD_STE && weir_smmuv3_strtab_is_blocked(smmu, fault->id))
-		fault->reason = WEIR_FAULT_BAD_STREAM;
-	if (!kind->has_access)
-		return;
-	fault->has_address = true;
-	fault->address = (weir_dma_t)record[2];
-	fault->write = !(record[1] & WEIR_SMMU_EVT_1_RNW);
-	fault->instruction = record[1] & WEIR_SMMU_EVT_1_IND;
-	fault->privileged = record[1] & WEIR_SMMU_EVT_1_PNU;
-}
-
-static void report(struct weir_smmuv3 *smmu, uint32_t index)
+/* Copy a record, once, and mark its slot as read. */
+static void take(struct weir_smmuv3 *smmu, uint32_t index, uint64_t *record)
 {
 	struct weir_smmuv3_eventq *q = &smmu->eventq;
 	uint64_t *slot = &q->slots[(index & (q->entries - 1)) * WEIR_SMMU_EVT_WORDS];
-	uint64_t record[WEIR_SMMU_EVT_WORDS];
-	struct weir_fault fault = { 0 };
 	unsigned int i;
 
 	if (!smmu->features.coherent)
 		plat_cache_invalidate(smmu->iommu.weir->plat, slot, WEIR_SMMU_EVT_SIZE);
 	for (i = 0; i < WEIR_SMMU_EVT_WORDS; i++)
 		record[i] = __atomic_load_n(&slot[i], __ATOMIC_RELAXED);
-	decode(smmu, record, &fault);
+	if (!smmu->features.coherent)
+		return;
+	/* Before CONS lets the SMMU write here again: drain_round() has the barrier. */
+	for (i = 0; i < WEIR_SMMU_EVT_WORDS; i++)
+		__atomic_store_n(&slot[i], 0, __ATOMIC_RELAXED);
+}
+
+static void report(struct weir_smmuv3 *smmu, uint32_t index)
+{
+	uint64_t record[WEIR_SMMU_EVT_WORDS];
+	struct weir_fault fault = { 0 };
+
+	take(smmu, index, record);
+	/* Nothing was written there: no event has the number 0 (7.3). */
+	if (!(record[0] | record[1] | record[2] | record[3]))
+		return;
+	weir_smmuv3_decode(smmu, record, &fault);
 	weir_stat_add(smmu->iommu.weir, WEIR_STAT_EVENTS, 1);
 	weir_iommu_report_fault(&fault);
 }
@@ -96,10 +61,12 @@ static uint32_t waiting(struct weir_smmuv3 *smmu, uint32_t prod)
 {
 	struct weir_smmuv3_eventq *q = &smmu->eventq;
 	uint32_t mask = 2 * q->entries - 1, count = (prod - q->cons) & mask;
+	/* Relaxed: whoever drains next sees it; the flag orders nothing. */
+	bool discard = __atomic_exchange_n(&q->discard, 0, __ATOMIC_RELAXED);
 
-	if (count <= q->entries)
+	if (count <= q->entries && !discard)
 		return count;
-	if (weir_limit_pass(&smmu->limit))
+	if (!discard && weir_limit_pass(&smmu->limit))
 		weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
 			 "%s: EVENTQ_PROD 0x%x is beyond the queue: its records are dropped",
 			 smmu->iommu.name, prod);
@@ -167,7 +134,7 @@ static bool drain(struct weir_smmuv3 *smmu, uint32_t limit)
 	return true;
 }
 
-static void drain_from_irq(struct weir_smmuv3 *smmu)
+void weir_smmuv3_eventq_drain(struct weir_smmuv3 *smmu)
 {
 	if (!drain(smmu, smmu->eventq.entries))
 		plat_work_queue(smmu->iommu.weir->plat, &smmu->eventq.work);
@@ -177,7 +144,17 @@ static void drain_from_work(struct weir_work *work)
 {
 	struct weir_smmuv3 *smmu = WEIR_CONTAINER_OF(work, struct weir_smmuv3, eventq.work);
 
-	drain_from_irq(smmu);
+	weir_smmuv3_eventq_drain(smmu);
+	/* After an error of either queue both are looked at. */
+	if (smmu->own.priq)
+		smmu->own.priq->drain(smmu);
+}
+
+void weir_smmuv3_eventq_aborted(struct weir_smmuv3 *smmu)
+{
+	if (!smmu->features.coherent)
+		__atomic_store_n(&smmu->eventq.discard, 1, __ATOMIC_RELAXED);
+	plat_work_queue(smmu->iommu.weir->plat, &smmu->eventq.work);
 }
 
 int weir_smmuv3_eventq_init(struct weir_smmuv3 *smmu)
@@ -202,140 +179,13 @@ void weir_smmuv3_eventq_program(struct weir_smmuv3 *smmu)
 {
 	struct weir_smmuv3_eventq *q = &smmu->eventq;
 
+	/* A late handler or work item may be at it. Acquire: as in drain(). */
+	while (__atomic_exchange_n(&q->draining, 1, __ATOMIC_ACQ_REL))
+		plat_relax(smmu->iommu.weir->plat);
 	weir_smmuv3_write64(smmu, WEIR_SMMU_EVENTQ_BASE,
 			    weir_smmuv3_queue_base(&q->memory, q->entries));
 	weir_smmuv3_write(smmu, WEIR_SMMU_EVENTQ_PROD, 0);
 	weir_smmuv3_write(smmu, WEIR_SMMU_EVENTQ_CONS, 0);
-}
-
-/* ---- Global errors --------------------------------------------------------------------------- */
-
-static const struct {
-	uint64_t bit;
-	const char *text;
-} errors[] = {
-	{ WEIR_SMMU_GERROR_CMDQ_ERR, NULL }, /* weir_smmuv3_cmdq_report() says it */
-	{ WEIR_SMMU_GERROR_EVENTQ_ABT_ERR,
-	  "it could not write its event queue; events may be lost" },
-	{ WEIR_SMMU_GERROR_PRIQ_ABT_ERR, "it could not write its page request queue" },
-	{ WEIR_SMMU_GERROR_MSI_CMDQ_ABT_ERR, "an interrupt for CMD_SYNC could not be delivered" },
-	{ WEIR_SMMU_GERROR_MSI_EVENTQ_ABT_ERR, "an interrupt for events could not be delivered" },
-	{ WEIR_SMMU_GERROR_MSI_PRIQ_ABT_ERR,
-	  "an interrupt for page requests could not be delivered" },
-	{ WEIR_SMMU_GERROR_MSI_GERROR_ABT_ERR, "an interrupt for errors could not be delivered" },
-	{ WEIR_SMMU_GERROR_SFM_ERR, "it entered service failure mode: all traffic has stopped" },
-};
-
-/* One after the other: each needs the stack for itself. */
-static __attribute__((noinline)) void repair(struct weir_smmuv3 *smmu)
-{
-	weir_smmuv3_cmdq_repair(smmu);
-	weir_smmuv3_cmdq_report(smmu);
-}
-
-static void handle_errors_locked(struct weir_smmuv3 *smmu)
-{
-	uint32_t active = weir_smmuv3_read(smmu, WEIR_SMMU_GERROR) ^ smmu->gerrorn, known = 0;
-	unsigned int i;
-
-	for (i = 0; i < WEIR_ARRAY_SIZE(errors); i++) {
-		uint32_t bit = (uint32_t)errors[i].bit;
-
-		known |= bit;
-		if (active & bit && errors[i].text && weir_limit_pass(&smmu->limit))
-			weir_log(smmu->iommu.weir, WEIR_LOG_ERR, "%s: %s", smmu->iommu.name,
-				 errors[i].text);
-	}
-	active &= known;
-	/*
-	 * 7.5: records were lost. QEMU's SMMU says so in place of 7.4's flag when its queue is
-	 * full.
-	 */
-	if (active & (uint32_t)WEIR_SMMU_GERROR_EVENTQ_ABT_ERR)
-		weir_stat_add(smmu->iommu.weir, WEIR_STAT_EVENT_OVERFLOWS, 1);
-	if (active & (uint32_t)WEIR_SMMU_GERROR_CMDQ_ERR) {
-		if (__atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
-			active &= (uint32_t)~WEIR_SMMU_GERROR_CMDQ_ERR;
-		else
-			repair(smmu);
-	}
-	if (!active)
-		return;
-	/* Only errors that were seen: toggling others is not allowed (6.3.20). */
-	smmu->gerrorn ^= active;
-	weir_smmuv3_write(smmu, WEIR_SMMU_GERRORN, smmu->gerrorn);
-}
-
-void weir_smmuv3_check_errors(struct weir_smmuv3 *smmu)
-{
-	uintptr_t flags = weir_lock_irq(&smmu->gerror_lock);
-
-	handle_errors_locked(smmu);
-	weir_unlock_irq(&smmu->gerror_lock, flags);
-}
-
-/* ---- Interrupts ------------------------------------------------------------------------------ */
-
-static void event_irq(void *arg)
-{
-	drain_from_irq(arg);
-}
-
-static void error_irq(void *arg)
-{
-	weir_smmuv3_check_errors(arg);
-}
-
-static void combined_irq(void *arg)
-{
-	drain_from_irq(arg);
-	weir_smmuv3_check_errors(arg);
-}
-
-static int connect(struct weir_smmuv3 *smmu, unsigned int i, int irq, weir_irq_fn *fn)
-{
-	struct weir *weir = smmu->iommu.weir;
-	int ret;
-
-	if (irq < 0)
-		return 0;
-	ret = plat_irq_connect(weir->plat, (unsigned int)irq, WEIR_CPU_ANY, fn, smmu);
-	if (ret) {
-		weir_log(weir, WEIR_LOG_ERR, "%s: interrupt %d cannot be connected (%d)",
-			 smmu->iommu.name, irq, ret);
-		return ret;
-	}
-	smmu->irqs[i] = irq;
-	return 0;
-}
-
-int weir_smmuv3_irqs_connect(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
-{
-	int ret;
-
-	if (desc->irq_combined >= 0)
-		return connect(smmu, 0, desc->irq_combined, combined_irq);
-	if (desc->irq_eventq < 0)
-		weir_log(smmu->iommu.weir, WEIR_LOG_WARN,
-			 "%s: no interrupt for events: blocked accesses will not be reported",
-			 smmu->iommu.name);
-	else if (desc->irq_eventq == desc->irq_gerror)
-		return connect(smmu, 0, desc->irq_eventq, combined_irq);
-	ret = connect(smmu, 0, desc->irq_eventq, event_irq);
-	return ret ? ret : connect(smmu, 1, desc->irq_gerror, error_irq);
-}
-
-void weir_smmuv3_irqs_disconnect(struct weir_smmuv3 *smmu)
-{
-	void *plat = smmu->iommu.weir->plat;
-	unsigned int i;
-
-	for (i = 0; i < WEIR_ARRAY_SIZE(smmu->irqs); i++) {
-		if (smmu->irqs[i] < 0)
-			continue;
-		plat_irq_disconnect(plat, (unsigned int)smmu->irqs[i]);
-		smmu->irqs[i] = -1;
-	}
-	if (smmu->eventq.work.fn)
-		plat_work_cancel(plat, &smmu->eventq.work);
+	q->cons = 0;
+	__atomic_exchange_n(&q->draining, 0, __ATOMIC_ACQ_REL);
 }

@@ -4,6 +4,7 @@
  * access pass that no domain allows: GBPA.ABORT is set before SMMUEN is cleared, and stays.
  */
 
+#include "base/lock.h"
 #include "smmuv3/regs.h"
 
 #define CR0_MASK                                                                                   \
@@ -204,10 +205,11 @@ static int identify(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc
 	struct ids id;
 	int ret;
 
-	id.idr0 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR0);
-	id.idr1 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR1);
-	id.idr3 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR3);
-	id.idr5 = weir_smmuv3_read(smmu, WEIR_SMMU_IDR5);
+	weir_smmuv3_read_ids(smmu);
+	id.idr0 = smmu->own.idr[0];
+	id.idr1 = smmu->own.idr[1];
+	id.idr3 = smmu->own.idr[3];
+	id.idr5 = smmu->own.idr[5];
 	id.aidr = weir_smmuv3_read(smmu, WEIR_SMMU_AIDR);
 	ret = answers(smmu, &id);
 	if (!ret)
@@ -224,8 +226,18 @@ static int identify(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc
 
 /* ---- Taking over and letting go -------------------------------------------------------------- */
 
-/* Nothing passes, nothing is fetched, no interrupt comes. Also from whatever firmware left. */
-static int disable(struct weir_smmuv3 *smmu)
+/* What was wrong before is nobody's concern any more. */
+static void forget_errors(struct weir_smmuv3 *smmu)
+{
+	uintptr_t flags = weir_lock_irq(&smmu->gerror_lock);
+
+	smmu->gerrorn = weir_smmuv3_read(smmu, WEIR_SMMU_GERROR);
+	weir_smmuv3_write(smmu, WEIR_SMMU_GERRORN, smmu->gerrorn);
+	weir_unlock_irq(&smmu->gerror_lock, flags);
+}
+
+/* Also from whatever firmware left. */
+int weir_smmuv3_disable(struct weir_smmuv3 *smmu)
 {
 	int ret = set_bypass(smmu, true);
 
@@ -233,11 +245,8 @@ static int disable(struct weir_smmuv3 *smmu)
 		ret = set_cr0(smmu, 0);
 	if (!ret)
 		ret = set_irqs(smmu, 0);
-	/* What was wrong before is nobody's concern any more. */
-	if (!ret) {
-		smmu->gerrorn = weir_smmuv3_read(smmu, WEIR_SMMU_GERROR);
-		weir_smmuv3_write(smmu, WEIR_SMMU_GERRORN, smmu->gerrorn);
-	}
+	if (!ret)
+		forget_errors(smmu);
 	return ret;
 }
 
@@ -289,11 +298,9 @@ static void program(struct weir_smmuv3 *smmu)
 	weir_smmuv3_strtab_program(smmu);
 	weir_smmuv3_cmdq_program(smmu);
 	weir_smmuv3_eventq_program(smmu);
-	/* No messages: wired interrupts are used (6.3.21: ADDR 0). */
-	if (smmu->features.msi) {
-		weir_smmuv3_write64(smmu, WEIR_SMMU_GERROR_IRQ_CFG0, 0);
-		weir_smmuv3_write64(smmu, WEIR_SMMU_EVENTQ_IRQ_CFG0, 0);
-	}
+	if (smmu->own.priq)
+		smmu->own.priq->program(smmu);
+	weir_smmuv3_irqs_program(smmu);
 }
 
 /* Whatever an earlier owner left in caches and TLBs. */
@@ -315,40 +322,62 @@ static int invalidate_all(struct weir_smmuv3 *smmu)
 	return weir_smmuv3_issue(smmu, cmds, n);
 }
 
-static int enable(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
+int weir_smmuv3_enable(struct weir_smmuv3 *smmu, bool first)
 {
+	uint64_t queues = WEIR_SMMU_CR0_EVENTQEN;
 	int ret;
 
+	if (smmu->own.priq)
+		queues |= WEIR_SMMU_CR0_PRIQEN;
 	program(smmu);
 	ret = set_cr0(smmu, WEIR_SMMU_CR0_CMDQEN);
 	if (!ret)
 		ret = invalidate_all(smmu);
 	if (!ret)
-		ret = set_cr0(smmu, smmu->cr0 | WEIR_SMMU_CR0_EVENTQEN);
+		ret = set_cr0(smmu, smmu->cr0 | queues);
+	if (!ret && first)
+		ret = weir_smmuv3_irqs_connect(smmu);
 	if (!ret)
-		ret = weir_smmuv3_irqs_connect(smmu, desc);
-	if (!ret)
-		ret = set_irqs(smmu,
-			       WEIR_SMMU_IRQ_CTRL_EVENTQ_IRQEN | WEIR_SMMU_IRQ_CTRL_GERROR_IRQEN);
-	if (!ret)
-		ret = set_cr0(smmu, smmu->cr0 | WEIR_SMMU_CR0_SMMUEN);
+		ret = set_irqs(smmu, weir_smmuv3_irqs_enables(smmu));
+	return ret;
+}
+
+int weir_smmuv3_open(struct weir_smmuv3 *smmu)
+{
+	int ret = set_cr0(smmu, smmu->cr0 | WEIR_SMMU_CR0_SMMUEN);
+
+	/* Something may have failed meanwhile with nobody waiting for it. */
+	if (!ret && __atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
+		ret = -WEIR_EIO;
 	return ret;
 }
 
 /*
- * Block every stream; then give the memory back, if the SMMU confirmed each step. In this order:
- * new accesses abort; with the command queue still there, walks that had begun are waited for
- * (3.21.1); the queues stop.
+ * In this order: new accesses abort; with the command queue still there, walks that had begun are
+ * waited for (3.21.1); the queues stop. A queue that is broken can wait for nothing.
  */
+int weir_smmuv3_stop(struct weir_smmuv3 *smmu)
+{
+	int ret = set_bypass(smmu, true), other;
+
+	if (smmu->cr0 & (uint32_t)WEIR_SMMU_CR0_SMMUEN) {
+		other = set_cr0(smmu, smmu->cr0 & ~WEIR_SMMU_CR0_SMMUEN);
+		ret = ret ? ret : other;
+		if (!__atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
+			other = invalidate_all(smmu);
+		ret = ret ? ret : other;
+	}
+	other = weir_smmuv3_disable(smmu);
+	return ret ? ret : other;
+}
+
+/* Block every stream; then give the memory back, if the SMMU confirmed each step. */
 static void shut_down(struct weir_smmuv3 *smmu)
 {
-	bool has_stopped = !set_bypass(smmu, true);
+	bool has_stopped;
 
-	if (smmu->cr0 & (uint32_t)WEIR_SMMU_CR0_SMMUEN)
-		has_stopped &=
-			!set_cr0(smmu, smmu->cr0 & ~WEIR_SMMU_CR0_SMMUEN) && !invalidate_all(smmu);
-	has_stopped &= !set_irqs(smmu, 0);
-	has_stopped &= !set_cr0(smmu, 0);
+	weir_smmuv3_recovery_stop(smmu);
+	has_stopped = !weir_smmuv3_stop(smmu);
 	weir_smmuv3_irqs_disconnect(smmu);
 	if (has_stopped)
 		free_structures(smmu);
@@ -371,6 +400,7 @@ static __attribute__((noinline)) void describe(struct weir_smmuv3 *smmu)
 		 (unsigned int)smmu->cmdq.entries, smmu->eventq.entries, (1u << f->asid_bits) - 1,
 		 f->range_invalidation ? ", range invalidation" : "",
 		 f->coherent ? "" : ", not coherent");
+	weir_smmuv3_log_features(smmu);
 }
 
 /* ---- The driver ------------------------------------------------------------------------------ */
@@ -422,7 +452,6 @@ static struct weir_smmuv3 *create(struct weir *weir, const struct weir_iommu_des
 	smmu->iommu.ops = &weir_smmuv3_ops;
 	smmu->iommu.phandle = desc->phandle;
 	weir_snprintf(smmu->iommu.name, sizeof(smmu->iommu.name), "%s", desc->name);
-	smmu->irqs[0] = smmu->irqs[1] = -1;
 	weir_limit_init(&smmu->limit, weir, "errors of an SMMU were");
 	smmu->blocked.type = WEIR_DOMAIN_BLOCKED;
 	smmu->identity.type = WEIR_DOMAIN_IDENTITY;
@@ -433,29 +462,51 @@ static struct weir_smmuv3 *create(struct weir *weir, const struct weir_iommu_des
 	return smmu;
 }
 
+/* With everything in memory before it is disabled: the gap for streams that are kept is short. */
+static int take_over(struct weir_smmuv3 *smmu, const struct weir_smmuv3_firmware *firmware)
+{
+	int ret = alloc_structures(smmu);
+
+	if (!ret)
+		ret = weir_smmuv3_firmware_keep(smmu, firmware);
+	return ret;
+}
+
 static int bring_up(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc)
 {
-	int ret = disable(smmu);
+	struct weir_smmuv3_firmware firmware;
+	int ret = 0, taken = 0;
 
-	if (ret)
+	weir_smmuv3_firmware_read(smmu, &firmware);
+	if (firmware.is_live)
+		taken = take_over(smmu, &firmware);
+	ret = weir_smmuv3_disable(smmu);
+	if (ret && !firmware.is_live)
 		return ret;
-	ret = alloc_structures(smmu);
+	if (!firmware.is_live)
+		taken = alloc_structures(smmu);
+	ret = ret ? ret : taken;
 	if (ret) {
 		free_structures(smmu);
 		return ret;
 	}
-	ret = enable(smmu, desc);
-	if (ret)
+	weir_smmuv3_irqs_init(smmu, desc);
+	ret = weir_smmuv3_enable(smmu, true);
+	if (!ret)
+		ret = weir_smmuv3_open(smmu);
+	if (ret) {
 		shut_down(smmu);
-	else
-		describe(smmu);
-	return ret;
+		return ret;
+	}
+	weir_smmuv3_recovery_init(smmu);
+	describe(smmu);
+	return 0;
 }
 
 /* WEIR_MODE_OFF: as if it were not there. */
-static int let_all_pass(struct weir_smmuv3 *smmu)
+int weir_smmuv3_let_all_pass(struct weir_smmuv3 *smmu)
 {
-	int ret = disable(smmu);
+	int ret = weir_smmuv3_disable(smmu);
 
 	return ret ? ret : set_bypass(smmu, false);
 }
@@ -472,9 +523,10 @@ static int smmuv3_probe(struct weir *weir, const struct weir_iommu_desc *desc,
 	if (!ret)
 		ret = identify(smmu, desc);
 	if (!ret)
-		ret = weir->mode == WEIR_MODE_OFF ? let_all_pass(smmu) : bring_up(smmu, desc);
+		ret = weir->mode == WEIR_MODE_OFF ? weir_smmuv3_let_all_pass(smmu) :
+						    bring_up(smmu, desc);
 	else if (ret == -WEIR_EOPNOTSUPP && weir->mode != WEIR_MODE_OFF)
-		(void)disable(smmu); /* one that cannot translate can still block */
+		(void)weir_smmuv3_disable(smmu); /* one that cannot translate can still block */
 	if (ret) {
 		destroy(smmu);
 		return ret;
@@ -498,4 +550,6 @@ const struct weir_iommu_driver weir_smmuv3_driver = {
 	.compatible = compatible,
 	.probe = smmuv3_probe,
 	.remove = smmuv3_remove,
+	.suspend = weir_smmuv3_suspend,
+	.resume = weir_smmuv3_resume,
 };

@@ -121,7 +121,7 @@ uint64_t *weir_smmuv3_strtab_find(struct weir_smmuv3 *smmu, uint32_t id)
 	uint64_t *table = strtab->memory.virt;
 
 	if (strtab->second) {
-		/* Acquire: an event handler looks here too; pairs with grow(). */
+		/* Acquire: an event handler looks here too; pairs with the release there. */
 		table = __atomic_load_n(&strtab->second[id >> SPLIT].virt, __ATOMIC_ACQUIRE);
 		id &= SECOND_ENTRIES - 1;
 	}

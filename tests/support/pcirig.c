@@ -128,7 +128,12 @@ static void rig_remove(struct weir_iommu *iommu)
 }
 
 static const char *const rig_compatible[] = { "weir,rig-iommu", NULL };
-static const struct weir_iommu_driver rig_driver = { "rig", rig_compatible, rig_probe, rig_remove };
+static const struct weir_iommu_driver rig_driver = {
+	.name = "rig",
+	.compatible = rig_compatible,
+	.probe = rig_probe,
+	.remove = rig_remove,
+};
 
 /* ---- The device tree ----------------------------------------------------------------------- */
 

@@ -107,6 +107,7 @@
 #define WEIR_SMMU_IDR3_AIE WEIR_BIT(23)
 
 #define WEIR_SMMU_IDR4 0x10u
+#define WEIR_SMMU_IDR4_IMPDEF WEIR_GENMASK(31, 0)
 
 #define WEIR_SMMU_IDR5 0x14u
 #define WEIR_SMMU_IDR5_OAS WEIR_GENMASK(2, 0) /* -> the PS encodings below */
@@ -203,6 +204,7 @@
 #define WEIR_SMMU_GERROR_MSI_GERROR_ABT_ERR WEIR_BIT(7)
 #define WEIR_SMMU_GERROR_SFM_ERR WEIR_BIT(8)
 #define WEIR_SMMU_GERROR_CMDQP_ERR WEIR_BIT(9)
+#define WEIR_SMMU_GERROR_DPT_ERR WEIR_BIT(10)
 
 #define WEIR_SMMU_GERROR_IRQ_CFG0 0x68u /* 64-bit */
 #define WEIR_SMMU_GERROR_IRQ_CFG1 0x70u
@@ -749,6 +751,8 @@
 #define WEIR_SMMU_EVT_CLASS_IN 2u
 /* Implementation-defined, of F_UUT, F_*_FETCH, F_WALK_EABT and F_*_CONFLICT. */
 #define WEIR_SMMU_EVT_1_REASON WEIR_GENMASK(15, 0)
+/* F_STE_FETCH, F_CD_FETCH, F_VMS_FETCH, F_WALK_EABT: a granule protection check refused it. */
+#define WEIR_SMMU_EVT_1_GPCF WEIR_BIT(16)
 /* F_PERMISSION with CLASS TT: the access to the descriptor was a read. */
 #define WEIR_SMMU_EVT_1_TTRNW WEIR_BIT(44)
 /* F_BAD_ATS_TREQ: what was asked for, and of how many units. */
