@@ -19,6 +19,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <libfdt.h>
+
 #include "iommubench.h"
 
 /* ---- Bring-up ----------------------------------------------------------------------------- */
@@ -98,6 +100,65 @@ static void probing(void **state)
 	assert_int_equal(weir_init(&options, &weir), 0);
 	assert_null(weir_iommu_by_phandle(weir, 1));
 	stop();
+}
+
+/* One IOMMU with this msi-parent, at a controller with so many #msi-cells; -1: it does not say. */
+static int probe_with_msi_parent(unsigned int count, const uint32_t *cells, int msi_cells)
+{
+	static char blob[2048];
+	const fdt32_t reg[] = { cpu_to_fdt32(0x1000000), cpu_to_fdt32(0x20000) };
+	struct weir_options options = options_for(WEIR_MODE_STRICT, 0);
+	fdt32_t be[4];
+
+	for (unsigned int i = 0; i < count; i++)
+		be[i] = cpu_to_fdt32(cells[i]);
+	fdt_create(blob, sizeof(blob));
+	fdt_finish_reservemap(blob);
+	fdt_begin_node(blob, "");
+	fdt_property_u32(blob, "#address-cells", 1);
+	fdt_property_u32(blob, "#size-cells", 1);
+	fdt_begin_node(blob, "its");
+	if (msi_cells >= 0)
+		fdt_property_u32(blob, "#msi-cells", (uint32_t)msi_cells);
+	fdt_property_u32(blob, "phandle", 8);
+	fdt_end_node(blob);
+	fdt_begin_node(blob, "iommu@1000000");
+	fdt_property_string(blob, "compatible", "weir,fake-iommu");
+	fdt_property(blob, "reg", reg, sizeof(reg));
+	fdt_property(blob, "msi-parent", be, (int)(4 * count));
+	fdt_end_node(blob);
+	fdt_end_node(blob);
+	assert_int_equal(fdt_finish(blob), 0);
+	options.fdt = blob;
+	options.fdt_size = fdt_totalsize(blob);
+	return weir_init(&options, &weir);
+}
+
+static void messages_of_an_iommu(void **state)
+{
+	static const uint32_t good[] = { 8, 0x1234 }, nobody[] = { 9, 1 };
+
+	(void)state;
+	fake = fakeplat_new(RAM);
+	assert_int_equal(probe_with_msi_parent(2, good, 1), 0);
+	assert_true(fakeiommu[0]->desc.has_msi);
+	assert_int_equal(fakeiommu[0]->desc.msi_controller, 8);
+	assert_int_equal(fakeiommu[0]->desc.msi_device_id, 0x1234);
+	assert_int_equal(weir_fini(weir), 0);
+	assert_int_equal(probe_with_msi_parent(1, good, -1), 0);
+	assert_int_equal(fakeiommu[0]->desc.msi_device_id, 0);
+	assert_int_equal(weir_fini(weir), 0);
+	/* What is wrong costs the messages, not the IOMMU. */
+	assert_int_equal(probe_with_msi_parent(1, good, 1), 0);
+	assert_true(fakeplat_logged(fake, "msi-parent: is cut off"));
+	assert_false(fakeiommu[0]->desc.has_msi);
+	assert_int_equal(weir_fini(weir), 0);
+	assert_int_equal(probe_with_msi_parent(2, nobody, 1), 0);
+	assert_true(fakeplat_logged(fake, "msi-parent: names no node"));
+	assert_false(fakeiommu[0]->desc.has_msi);
+	assert_int_equal(weir_fini(weir), 0);
+	fakeplat_delete(fake);
+	fake = NULL;
 }
 
 /* ---- Devices and groups ------------------------------------------------------------------- */
@@ -534,6 +595,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(wrong_options, setup),
 		cmocka_unit_test_setup(probing, setup),
+		cmocka_unit_test_setup(messages_of_an_iommu, setup),
 		cmocka_unit_test_setup(groups, setup),
 		cmocka_unit_test_setup(wrong_devices, setup),
 		cmocka_unit_test_setup(attaching_fails, setup),

@@ -68,6 +68,7 @@ static void test_interrupts(void **state)
 static void test_specifiers(void **state)
 {
 	const uint32_t spi[] = { 0, 74, 1 }, ppi[] = { 1, 10, 4 }, beyond[] = { 0, 224, 1 };
+	const uint32_t gsiv = 106, private = 20, message = 256;
 	unsigned int irq;
 
 	assert_int_equal(plat_irq_wired(*state, 0, spi, 3, &irq), 0);
@@ -75,6 +76,11 @@ static void test_specifiers(void **state)
 	assert_int_equal(plat_irq_wired(*state, 0, spi, 2, &irq), -WEIR_EINVAL);
 	assert_int_equal(plat_irq_wired(*state, 0, ppi, 3, &irq), -WEIR_EINVAL);
 	assert_int_equal(plat_irq_wired(*state, 0, beyond, 3, &irq), -WEIR_ENOENT);
+	/* GSIVs. */
+	assert_int_equal(plat_irq_wired(*state, 0, &gsiv, 1, &irq), 0);
+	assert_int_equal(irq, 106);
+	assert_int_equal(plat_irq_wired(*state, 0, &private, 1, &irq), -WEIR_EINVAL);
+	assert_int_equal(plat_irq_wired(*state, 0, &message, 1, &irq), -WEIR_ENOENT);
 }
 
 static void handle_once(void *arg)

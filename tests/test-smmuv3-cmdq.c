@@ -302,6 +302,7 @@ static void run(unsigned int entries, uint32_t refuse_each, bool coherent, bool 
 	weir_heap_init(&weir.heap, NULL, false);
 	assert_int_equal(pthread_create(&thread, NULL, device_main, NULL), 0);
 	assert_int_equal(weir_smmuv3_driver.probe(&weir, &desc, &iommu), 0);
+	assert_int_equal(iommu->ops->start(iommu), 0);
 	smmu = WEIR_CONTAINER_OF(iommu, struct weir_smmuv3, iommu);
 	assert_int_equal(smmu->cmdq.entries, entries);
 	device.refuse_each = refuse_each;

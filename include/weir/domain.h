@@ -42,10 +42,11 @@ void weir_domain_free(struct weir_domain *domain);
 
 /**
  * Move dev's group into the domain. -WEIR_EINVAL: the domain is another IOMMU's, or the group has
- * more than one device. -WEIR_EBUSY: the group is in a domain that is not the DMA API's, or that
- * one has live mappings, or (from or to an identity domain) the device has message-signalled
- * interrupts, whose address would become wrong. -WEIR_ENOMEM, -WEIR_ETIMEDOUT; the group is then
- * where it was. TASK.
+ * more than one device, or a region that firmware wants kept (WEIR_REGION_DIRECT) is not mapped in
+ * the domain: map it first, and leave it there. -WEIR_EBUSY: the group is in a domain that is not
+ * the DMA API's, or that one has live mappings, or (from or to an identity domain) the device has
+ * message-signalled interrupts, whose address would become wrong. -WEIR_ENOMEM, -WEIR_ETIMEDOUT;
+ * the group is then where it was. TASK.
  */
 int weir_domain_attach(struct weir_domain *domain, struct weir_device *dev);
 /** Back to the DMA API's domain; if that fails (-WEIR_ENOMEM, ...) the group is blocked. TASK. */
@@ -143,6 +144,13 @@ int weir_viommu_invalidate(struct weir_viommu *viommu, const void *cmds, unsigne
 /** Page sizes as a bit mask; first and last address. */
 uint64_t weir_domain_page_sizes(const struct weir_domain *domain);
 void weir_domain_aperture(const struct weir_domain *domain, weir_dma_t *first, weir_dma_t *last);
+
+/**
+ * The regions that are not to be given out to the device and those of its group, direct ones among
+ * them: at most `max` into `regions` (NULL: none). Returns how many there are. TASK.
+ */
+unsigned int weir_device_regions(struct weir_device *dev, struct weir_direct_region *regions,
+				 unsigned int max);
 
 /** The domain that the device is in now; the one of the DMA API. NULL: none. */
 struct weir_domain *weir_device_domain(struct weir_device *dev);

@@ -6,6 +6,8 @@
 
 #include <weir/device.h>
 #include <weir/domain.h>
+#include <weir/list.h>
+#include <weir/sys.h>
 
 #define IOMMU_READ ((int)WEIR_IOMMU_READ)
 #define IOMMU_WRITE ((int)WEIR_IOMMU_WRITE)
@@ -64,6 +66,56 @@ static inline struct iommu_domain *iommu_get_domain_for_dev(struct device *dev)
 static inline struct iommu_domain *iommu_get_dma_domain(struct device *dev)
 {
 	return (struct iommu_domain *)weir_device_dma_domain(&dev->weir);
+}
+
+enum iommu_resv_type {
+	IOMMU_RESV_DIRECT = WEIR_REGION_DIRECT,
+	IOMMU_RESV_DIRECT_RELAXABLE = WEIR_REGION_DIRECT_RELAXABLE,
+	IOMMU_RESV_RESERVED = WEIR_REGION_RESERVED,
+	IOMMU_RESV_MSI = WEIR_REGION_MSI,
+	IOMMU_RESV_SW_MSI = WEIR_REGION_SW_MSI,
+};
+
+struct iommu_resv_region {
+	struct list_head list;
+	phys_addr_t start;
+	size_t length;
+	int prot;
+	enum iommu_resv_type type;
+};
+
+/** Appends to `list`, which iommu_put_resv_regions() empties; nothing, where there is no memory. */
+static inline void iommu_get_resv_regions(struct device *dev, struct list_head *list)
+{
+	unsigned int i, room = weir_device_regions(&dev->weir, NULL, 0), count;
+	struct weir_direct_region *found =
+		(struct weir_direct_region *)weir_alloc(dev->weir.weir, room * sizeof(*found), 0);
+
+	count = found ? weir_device_regions(&dev->weir, found, room) : 0;
+	for (i = 0; i < count && i < room; i++) {
+		struct iommu_resv_region *region =
+			(struct iommu_resv_region *)weir_alloc(dev->weir.weir, sizeof(*region), 0);
+
+		if (!region)
+			break;
+		region->start = found[i].start;
+		region->length = found[i].size;
+		region->prot = (int)found[i].prot;
+		region->type = (enum iommu_resv_type)found[i].kind;
+		list_add_tail(&region->list, list);
+	}
+	weir_free(dev->weir.weir, found);
+}
+
+static inline void iommu_put_resv_regions(struct device *dev, struct list_head *list)
+{
+	while (!list_empty(list)) {
+		struct iommu_resv_region *region =
+			list_first_entry(list, struct iommu_resv_region, list);
+
+		list_del(&region->list);
+		weir_free(dev->weir.weir, region);
+	}
 }
 
 #endif

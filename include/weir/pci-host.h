@@ -10,6 +10,10 @@
  * that firmware left unset, and adds each function (not bridges) as a device: requester ID and
  * aliases through `iommu-map`, group by ACS and aliases. A driver that is registered is offered
  * every function that it names, those found later too.
+ *
+ * weir_pci_scan_hosts() does the same with host bridges that the host describes: where ACPI
+ * describes the machine they are in its MCFG and its namespace, which weir does not read. Stream
+ * IDs and message IDs are then those of the IORT, by segment and requester ID.
  */
 
 #include <weir/sys.h>
@@ -24,14 +28,14 @@ struct weir_pci_driver;
 
 struct weir_pci_bar {
 	weir_phys_t start; /**< CPU physical address */
-	uint64_t size;     /**< 0: none */
+	uint64_t size;	   /**< 0: none */
 };
 
 /** A function. Owned by src/pci, from weir_pci_scan() to weir_pci_remove_all(). */
 struct weir_pci_dev {
 	struct weir_device dev; /* first: struct pci_dev of the driver headers relies on it */
 	uint16_t vendor, device, subsystem_vendor, subsystem_device;
-	uint32_t class_code;    /* class, subclass, interface: 24 bits */
+	uint32_t class_code; /* class, subclass, interface: 24 bits */
 	uint8_t revision, devfn;
 	bool enabled;
 	struct weir_pci_bar bars[WEIR_PCI_BARS];
@@ -40,9 +44,9 @@ struct weir_pci_dev {
 	const struct weir_pci_driver *driver; /* bound, or NULL */
 	struct weir_pci_vector *vectors;      /* MSI-X vectors in use */
 	unsigned int nr_vectors;
-	unsigned int msix_offset;             /* of the capability; 0: none */
+	unsigned int msix_offset; /* of the capability; 0: none */
 	volatile void WEIR_IOMEM *msix_table;
-	uint32_t msi_controller, msi_id;      /* phandle, and the device's ID there */
+	uint32_t msi_controller, msi_id; /* phandle, and the device's ID there */
 };
 
 /** What a driver takes: fields of WEIR_PCI_ANY match all. vendor 0 ends a list. */
@@ -60,6 +64,21 @@ struct weir_pci_driver {
 	void (*remove)(struct weir_pci_dev *pdev);
 };
 
+/** A host bridge with an ECAM, as the host knows it (MCFG, and its _CRS and _CCA). */
+#define WEIR_PCI_MAX_WINDOWS 8
+struct weir_pci_host_desc {
+	weir_phys_t ecam; /**< of first_bus; at a multiple of 1 MiB */
+	uint16_t segment;
+	uint8_t first_bus, last_bus;
+	bool coherent; /**< accesses of its functions snoop the CPUs' caches */
+	/** Memory that it forwards downwards: none but these addresses are given to BARs. */
+	struct weir_pci_window {
+		weir_phys_t cpu; /**< as CPUs see it */
+		uint64_t pci, size;
+	} windows[WEIR_PCI_MAX_WINDOWS];
+	unsigned int nr_windows;
+};
+
 /**
  * -WEIR_EINVAL: the tables are wrong (the log says where). -WEIR_EEXIST: there was a scan already.
  * -WEIR_ENOMEM, or an IOMMU's -WEIR_ETIMEDOUT. Nothing is left. A function that cannot be added for
@@ -68,6 +87,14 @@ struct weir_pci_driver {
  * is nothing. TASK.
  */
 int weir_pci_scan(struct weir *weir) WEIR_MUST_CHECK;
+/**
+ * The same with host bridges that are described here, instead of those of a device tree; `hosts` is
+ * read during the call alone. Without an IORT their functions are not behind an IOMMU. A function
+ * is also left out, with a log line, if what the IORT says of it is wrong, or leads to an IOMMU
+ * that nobody drives. Errors as of weir_pci_scan(). TASK.
+ */
+int weir_pci_scan_hosts(struct weir *weir, const struct weir_pci_host_desc *hosts,
+			unsigned int count) WEIR_MUST_CHECK;
 /**
  * Unbind all drivers, forget all functions, and the registrations of drivers too. Every function
  * and bridge is left with decoding and mastering off. Returns the mappings that drivers left

@@ -249,7 +249,8 @@ void plat_irq_disconnect(void *plat, unsigned int irq);
 /**
  * The number of a wired interrupt from its specifier in the firmware's table: the cells of the
  * `interrupts` property of the device tree, in host byte order (for a GIC: type, number, flags), of
- * the controller with this phandle; 0: the only one.
+ * the controller with this phandle; 0: the only one. Where ACPI describes the machine, one cell: a
+ * GSIV (for a GIC: the interrupt's number); those that weir asks for are an IOMMU's, and edges.
  * -WEIR_EINVAL: not understood. -WEIR_ENOENT: no such line. Context: TASK.
  */
 int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
@@ -266,7 +267,9 @@ struct weir_msi {
  * Allocate one message for a device, its `index`-th, to be taken by `cpu`. `controller` is the
  * phandle of the interrupt controller that the device's messages go to, and `device_id` the
  * device's ID there (the requester ID with which its messages arrive, both through `msi-map`);
- * controller 0: nothing is said, and there is no more than one. Functions behind a conventional
+ * controller 0: nothing is said, and there is no more than one. Where ACPI describes the machine,
+ * `controller` is one more than the ID that the MADT and the IORT give the device's ITS, and
+ * `device_id` its DeviceID by the IORT. Functions behind a conventional
  * bridge have one ID together: the same ID and index may come from several, each for a message of
  * its own.
  * -WEIR_ENOSPC: no vector left. -WEIR_EOPNOTSUPP: no messages here, or not to that controller.

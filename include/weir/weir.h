@@ -69,6 +69,13 @@ struct weir_options {
 	const void *fdt;
 	size_t fdt_size;
 
+	/**
+	 * ACPI's IO Remapping Table, or NULL; not with a device tree. Read only during weir_init(),
+	 * weir_pci_scan_hosts() and weir_iort_device_ids(); need not be aligned; not trusted.
+	 */
+	const void *iort;
+	size_t iort_size;
+
 	/** Least severe level that is passed to plat_log(). */
 	enum weir_level log_level;
 
@@ -104,8 +111,8 @@ struct weir_options {
 
 /**
  * Bring a machine up: read the tables, probe each IOMMU that a driver knows, block every stream.
- * -WEIR_EINVAL: an option or the device tree is wrong (the log says which and where).
- * -WEIR_ENODEV: the device tree describes an IOMMU that is not there or does not answer.
+ * -WEIR_EINVAL: an option, the device tree or the IORT is wrong (the log says which and where).
+ * -WEIR_ENODEV: firmware describes an IOMMU that is not there or does not answer.
  * -WEIR_EOPNOTSUPP: an IOMMU lacks what weir needs (the log names it).
  * -WEIR_ETIMEDOUT: an IOMMU stopped answering. -WEIR_ENOMEM. Nothing is left behind.
  */
@@ -163,6 +170,29 @@ struct weir_device_ats {
 	void (*disable)(struct weir_device *dev);
 };
 
+/** What addresses are to a device, in the order of Linux's enum iommu_resv_type. */
+enum weir_region_kind {
+	/**
+	 * Mapped for as long as the IOMMU is on, whoever has the device: somebody whom weir does
+	 * not know (firmware, a management controller) uses the memory through it.
+	 */
+	WEIR_REGION_DIRECT,
+	/** The same, but whoever attaches the device to a domain of his own may go without. */
+	WEIR_REGION_DIRECT_RELAXABLE,
+	WEIR_REGION_RESERVED, /**< nothing is mapped there, and no IOVA taken */
+	WEIR_REGION_MSI,      /**< where the hardware itself takes messages */
+	WEIR_REGION_SW_MSI,   /**< where weir maps doorbells */
+};
+
+/** Addresses of a device that are not the DMA API's to give out. */
+struct weir_direct_region {
+	weir_dma_t start;
+	weir_phys_t phys; /**< of a direct one: the memory behind it, mostly at the same address */
+	uint64_t size;
+	unsigned int prot; /**< of a direct one: WEIR_IOMMU_* of weir/domain.h */
+	enum weir_region_kind kind;
+};
+
 /** What a host says of a device. */
 struct weir_device_desc {
 	const char *name; /**< copied (up to 31 characters) */
@@ -181,6 +211,13 @@ struct weir_device_desc {
 	 */
 	const struct weir_range *reserved;
 	unsigned int nr_reserved;
+	/**
+	 * Memory that firmware wants kept mapped, and what else is not to be given out, where the
+	 * host knows it. What the machine's tables say (RMR nodes of an IORT, `iommu-addresses` of
+	 * a device tree) weir finds itself, by the stream IDs.
+	 */
+	const struct weir_direct_region *direct;
+	unsigned int nr_direct;
 	bool coherent;	/**< its accesses snoop the CPUs' caches */
 	bool can_stall; /**< its accesses may be kept waiting until a fault is resolved; not PCIe */
 	uint8_t pasid_bits; /**< PASIDs are below 2^pasid_bits, at most 20; 0: it has none */
@@ -221,21 +258,38 @@ struct weir_device {
 /**
  * Make a device known: group, default domain of the mode, attached. It may then use weir/dma.h.
  * -WEIR_EINVAL: desc. -WEIR_EEXIST: an ID is another device's that is not in its group.
- * -WEIR_ERANGE: an ID beyond what the IOMMU can tell apart. -WEIR_ENOMEM, -WEIR_ETIMEDOUT.
+ * -WEIR_ERANGE: an ID beyond what the IOMMU can tell apart. -WEIR_EBUSY: its group is assigned to
+ * somebody, or addresses that are reserved for it are in use. -WEIR_ENOMEM, -WEIR_ETIMEDOUT.
  */
 int weir_device_add(struct weir *weir, struct weir_device *dev,
 		    const struct weir_device_desc *desc) WEIR_MUST_CHECK;
 
 /**
- * Forget a device: its streams are blocked. Mappings that it left are reported in the log, and
- * their count returned; they are gone with the domain when its group is empty. PASIDs that it left
- * attached are detached, with a line in the log. Nobody else is in a call about the device, or
- * begins one.
+ * Forget a device: its streams are blocked, but for what firmware wants kept. Mappings that it
+ * left are reported in the log, and their count returned; they are gone with the domain when its
+ * group is empty. PASIDs that it left attached are detached, with a line in the log. Nobody else is
+ * in a call about the device, or begins one.
  */
 unsigned int weir_device_remove(struct weir_device *dev);
 
 /** The IOMMU that the device tree's node with this phandle describes, or NULL. */
 struct weir_iommu *weir_iommu_by_phandle(struct weir *weir, uint32_t phandle);
+/**
+ * The one that the IORT's node at this offset describes (weir_iort_node.offset of weir/iort.h), or
+ * NULL.
+ */
+struct weir_iommu *weir_iommu_by_iort_node(struct weir *weir, uint32_t offset);
+
+/**
+ * The streams of the device that the IORT's named component with this path, "\\_SB.COM0", is, for
+ * weir_device_desc: at most `max` into `ids`. Returns how many; 0: it is not behind an IOMMU, or
+ * the mode is off. -WEIR_ENOENT: there is no such component, or no IORT. -WEIR_E2BIG: more than
+ * `max`. -WEIR_ENODEV: it is behind an IOMMU that nobody drives, so that its DMA would be
+ * unprotected. -WEIR_EINVAL: what the table says of it is wrong. The last two are logged.
+ * -WEIR_ENOMEM. TASK.
+ */
+int weir_iort_device_ids(struct weir *weir, const char *path, struct weir_device_id *ids,
+			 unsigned int max);
 
 const char *weir_device_name(const struct weir_device *dev);
 /** A number that is the same for devices of one group, and only for them; -1: no group. */

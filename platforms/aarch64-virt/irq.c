@@ -216,22 +216,37 @@ static void set_trigger(struct virt_irq *irq, bool edge)
 	plat_irq_restore(flags);
 }
 
+static int read_specifier(const uint32_t *cells, unsigned int nr_cells, uint32_t *spi,
+			  uint32_t *trigger)
+{
+	/* A GSIV. */
+	if (nr_cells == 1 && cells[0] >= GIC_SPI_FIRST) {
+		*spi = cells[0] - GIC_SPI_FIRST;
+		*trigger = SPECIFIER_EDGE_RISING;
+		return 0;
+	}
+	if (nr_cells < SPECIFIER_MIN || nr_cells > SPECIFIER_MAX || cells[0] != SPECIFIER_SPI)
+		return -WEIR_EINVAL;
+	*spi = cells[1];
+	*trigger = cells[2] & SPECIFIER_TRIGGER;
+	return 0;
+}
+
 int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
 		   unsigned int *irq)
 {
-	uint32_t trigger;
+	uint32_t spi, trigger;
 
 	(void)plat;
 	if (controller && controller != virt_gic.phandle)
 		return -WEIR_EINVAL;
-	if (nr_cells < SPECIFIER_MIN || nr_cells > SPECIFIER_MAX || cells[0] != SPECIFIER_SPI)
+	if (read_specifier(cells, nr_cells, &spi, &trigger))
 		return -WEIR_EINVAL;
-	trigger = cells[2] & SPECIFIER_TRIGGER;
 	if (trigger != SPECIFIER_EDGE_RISING && trigger != SPECIFIER_LEVEL_HIGH)
 		return -WEIR_EINVAL;
-	if (cells[1] >= virt_gic.spi_end - GIC_SPI_FIRST)
+	if (spi >= virt_gic.spi_end - GIC_SPI_FIRST)
 		return -WEIR_ENOENT;
-	set_trigger(&lines[cells[1]], trigger == SPECIFIER_EDGE_RISING);
-	*irq = GIC_SPI_FIRST + cells[1];
+	set_trigger(&lines[spi], trigger == SPECIFIER_EDGE_RISING);
+	*irq = GIC_SPI_FIRST + spi;
 	return 0;
 }

@@ -169,13 +169,20 @@ void plat_irq_disconnect(void *plat, unsigned int irq)
 int plat_irq_wired(void *plat, uint32_t controller, const uint32_t *cells, unsigned int nr_cells,
 		   unsigned int *irq)
 {
+	uint32_t spi;
+
 	(void)plat;
 	(void)controller; /* there is one */
-	if (nr_cells != SPECIFIER_CELLS || cells[0] != SPECIFIER_SPI)
+	/* One cell is a GSIV, and the number itself. */
+	if (nr_cells == 1 && cells[0] >= SPI_FIRST)
+		spi = cells[0] - SPI_FIRST;
+	else if (nr_cells == SPECIFIER_CELLS && cells[0] == SPECIFIER_SPI)
+		spi = cells[1];
+	else
 		return -WEIR_EINVAL;
-	if (cells[1] >= MSI_FIRST - SPI_FIRST)
+	if (spi >= MSI_FIRST - SPI_FIRST)
 		return -WEIR_ENOENT;
-	*irq = SPI_FIRST + cells[1];
+	*irq = SPI_FIRST + spi;
 	return 0;
 }
 

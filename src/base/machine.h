@@ -16,9 +16,11 @@
 #include "base/heap.h"
 #include "base/limit.h"
 
+struct weir_claim;
 struct weir_fdt;
 struct weir_history_rings;
 struct weir_msi_door;
+struct weir_parked;
 struct weir_pci;
 struct weir_storms;
 struct weir_streams;
@@ -59,6 +61,8 @@ struct weir {
 	struct weir_device *devices;
 	int next_group_id;
 	struct weir_msi_door *msi_doors; /* under lock */
+	struct weir_claim *claims;	 /* fixed after weir_init() */
+	struct weir_parked *parked;	 /* the same */
 	struct weir_streams *streams;
 	struct weir_history_rings *history; /* NULL: none is kept */
 	struct weir_spinlock fault_lock;    /* the handler; IRQ-safe */

@@ -103,6 +103,15 @@ struct weir_iommu *weir_iommu_by_phandle(struct weir *weir, uint32_t phandle)
 	return phandle ? iommu : NULL;
 }
 
+struct weir_iommu *weir_iommu_by_iort_node(struct weir *weir, uint32_t offset)
+{
+	struct weir_iommu *iommu = weir->iommus;
+
+	while (iommu && iommu->iort_node != offset)
+		iommu = iommu->next;
+	return offset ? iommu : NULL;
+}
+
 const char *weir_device_name(const struct weir_device *dev)
 {
 	return dev->name;

@@ -57,6 +57,8 @@ int weir_domain_new_dma(struct weir_group *group, struct weir_domain **domain)
 	(*domain)->is_dma = true;
 	(*domain)->iova = weir_iova_create(weir, (*domain)->first, (*domain)->last);
 	ret = (*domain)->iova ? reserve(group, (*domain)->iova) : -WEIR_ENOMEM;
+	if (!ret)
+		ret = weir_direct_map(group, *domain);
 	if (ret) {
 		weir_domain_delete(*domain);
 		*domain = NULL;
@@ -126,6 +128,8 @@ static int attach_locked(struct weir_domain *domain, struct weir_group *group)
 	if (is_assigned && (weir_domain_mapped(domain) != weir_domain_mapped(group->domain) ||
 			    !weir_domain_mapped(domain)))
 		return -WEIR_EBUSY;
+	if (!weir_direct_is_mapped(group, domain))
+		return -WEIR_EINVAL;
 	return weir_group_move(group, domain);
 }
 

@@ -26,11 +26,13 @@ struct weir_iommu_desc {
 	const char *name; /* for the log */
 	weir_phys_t base;
 	uint64_t size;
-	bool coherent; /* its walks and queues snoop */
-	uint32_t phandle;
+	bool coherent;		 /* its walks and queues snoop */
+	bool overrides_coherent; /* ... whatever its registers say of that (IORT) */
+	uint32_t phandle;	 /* of its node in the device tree; 0: none */
+	uint32_t iort_node;	 /* where its node in the IORT begins; 0: not there */
 	/* Platform interrupt numbers by the names of the binding; -1: none. */
 	int irq_eventq, irq_gerror, irq_sync, irq_priq, irq_combined;
-	/* Where messages of its own go, as for plat_msi_alloc(). */
+	/* It may send messages instead: what plat_msi_alloc() wants to know of it. */
 	bool has_msi;
 	uint32_t msi_controller, msi_device_id;
 };
@@ -38,9 +40,11 @@ struct weir_iommu_desc {
 struct weir_iommu_driver {
 	const char *name;
 	const char *const *compatible; /* device tree; NULL at the end */
+	uint32_t iort_type;	       /* of its nodes in the IORT (weir/iort.h); 0: none */
 	/*
 	 * Find out what it is, take it over with every stream blocked (in WEIR_MODE_OFF: leave it
-	 * disabled and bypassing), connect its interrupts. Errors as weir_init().
+	 * disabled and bypassing), connect its interrupts. Until start() nothing passes, whatever
+	 * is attached. Errors as weir_init().
 	 */
 	int (*probe)(struct weir *weir, const struct weir_iommu_desc *desc,
 		     struct weir_iommu **iommu);
@@ -59,7 +63,7 @@ struct weir_iommu {
 	const struct weir_iommu_driver *driver;
 	const struct weir_iommu_ops *ops;
 	struct weir_iommu *next;
-	uint32_t phandle;
+	uint32_t phandle, iort_node; /* as in weir_iommu_desc */
 	char name[32];
 	uint64_t page_sizes; /* of its domains */
 	weir_dma_t last;     /* highest input address of its domains */
@@ -111,6 +115,13 @@ struct weir_stream_caps {
 
 /* TASK: under weir.lock, if nothing else is said. */
 struct weir_iommu_ops {
+	/*
+	 * From now on streams do what their domains say. Once, after probe(), and not in
+	 * WEIR_MODE_OFF; streams may be attached before. NULL: they did from the start. Errors as
+	 * weir_init(). TASK.
+	 */
+	int (*start)(struct weir_iommu *iommu);
+
 	/* Can this ID be told apart? 0, or -WEIR_ERANGE. TASK. */
 	int (*check_id)(struct weir_iommu *iommu, uint32_t id);
 

@@ -44,7 +44,10 @@ static void force_attach(struct weir_iommu *iommu, uint32_t id, struct weir_doma
 		weir_log(iommu->weir, WEIR_LOG_ERR, "%s: nor could it be blocked", iommu->name);
 }
 
-/* Streams that `dev` alone has: all that must change when it comes or goes. */
+/*
+ * Streams that `dev` alone has: all that must change when it comes or goes. They rest blocked, or
+ * with what firmware wants kept.
+ */
 static void block_own_streams(struct weir_device *dev, unsigned int count)
 {
 	struct weir_iommu *iommu = dev->group->iommu;
@@ -52,7 +55,8 @@ static void block_own_streams(struct weir_device *dev, unsigned int count)
 
 	for (i = 0; i < count; i++) {
 		if (!weir_streams_shared(dev, &dev->ids[i]))
-			force_attach(iommu, dev->ids[i].id, iommu->blocked);
+			force_attach(iommu, dev->ids[i].id,
+				     weir_direct_rest(iommu, dev->ids[i].id));
 	}
 }
 
@@ -114,17 +118,21 @@ static int attach_own_streams(struct weir_device *dev)
 
 /* Put the streams back that attach_streams() had moved: those before the i-th of `stop`. */
 static void reattach_streams(struct weir_group *group, const struct weir_device *stop,
-			     unsigned int stop_at, struct weir_domain *domain)
+			     unsigned int stop_at)
 {
+	struct weir_iommu *iommu = group->iommu;
 	const struct weir_device *dev;
+	struct weir_domain *old;
 	unsigned int i;
 
 	for (dev = group->devices; dev; dev = dev->group_next) {
 		for (i = 0; i < dev->nr_ids; i++) {
 			if (dev == stop && i == stop_at)
 				return;
+			old = group->domain ? group->domain :
+					      weir_direct_rest(iommu, dev->ids[i].id);
 			if (speaks_for(group, dev, dev->ids[i].id))
-				force_attach(group->iommu, dev->ids[i].id, domain);
+				force_attach(iommu, dev->ids[i].id, old);
 		}
 	}
 }
@@ -144,8 +152,7 @@ static __attribute__((noinline)) int attach_streams(struct weir_group *group,
 				continue;
 			ret = iommu->ops->attach(iommu, dev->ids[i].id, domain);
 			if (ret) {
-				reattach_streams(group, dev, i,
-						 group->domain ? group->domain : iommu->blocked);
+				reattach_streams(group, dev, i);
 				return ret;
 			}
 		}
@@ -234,7 +241,8 @@ static bool wants_identity(const struct weir_group *group, const struct weir_dev
 {
 	const struct weir_device *dev = group->devices;
 
-	if (group->weir->mode != WEIR_MODE_PASSTHROUGH || !group->iommu->identity)
+	if (group->weir->mode != WEIR_MODE_PASSTHROUGH || !group->iommu->identity ||
+	    !weir_direct_is_identity(group))
 		return false;
 	while (dev && weir_device_reaches_memory(dev, dev == changed ? mask : dev->dma_mask))
 		dev = dev->group_next;
@@ -391,6 +399,7 @@ static void group_delete(struct weir_group *group)
 		group->reserved = range->next;
 		weir_free(group->weir, range);
 	}
+	weir_direct_forget(group);
 	weir_free(group->weir, group);
 }
 
@@ -429,6 +438,8 @@ static int bring_in(struct weir_device *dev, const struct weir_device_desc *desc
 	ret = check_ids(dev);
 	if (!ret)
 		ret = add_reserved(dev, desc);
+	if (!ret)
+		ret = weir_direct_join(dev, desc);
 	if (!ret)
 		ret = weir_streams_add(dev);
 	if (ret)

@@ -26,6 +26,10 @@ static int check_options(const struct weir_options *options)
 		return refuse(options, "options.log_level: unknown");
 	if (!options->fdt != !options->fdt_size)
 		return refuse(options, "options.fdt and .fdt_size: one without the other");
+	if (!options->iort != !options->iort_size)
+		return refuse(options, "options.iort and .iort_size: one without the other");
+	if (options->fdt && options->iort)
+		return refuse(options, "options.fdt and .iort: one machine, described twice");
 	if (options->history > WEIR_HISTORY_MAX)
 		return refuse(options, "options.history: at most 32768 mappings for each CPU");
 	if (options->event_queue_entries > QUEUE_MAX || options->command_queue_entries > QUEUE_MAX)

@@ -46,6 +46,7 @@ struct weir_group {
 	struct weir_domain *standard;
 	struct weir_domain *domain; /* attached now */
 	struct weir_group_range *reserved;
+	struct weir_group_direct *direct;
 	struct weir_msi_page *doors; /* doorbells that its devices write to */
 };
 
@@ -102,6 +103,38 @@ struct weir_device *weir_streams_find(struct weir_iommu *iommu, uint32_t id,
 void weir_streams_wait(struct weir *weir);
 void weir_group_set_domain(struct weir_group *group, struct weir_domain *domain);
 
+/* ---- direct.c ----------------------------------------------------------------------------- */
+
+/*
+ * Firmware's word that the streams [first, last] need this region. What is wrong with it is said in
+ * the log, after `who`, and as much of it kept as makes sense: 0. -WEIR_ENOMEM. While bringing up.
+ */
+int weir_direct_claim(struct weir_iommu *iommu, uint32_t first, uint32_t last,
+		      const struct weir_direct_region *region, const char *who);
+/*
+ * All claims are there: put the streams that they are about in domains that have their regions and
+ * nothing else. -WEIR_ENOMEM, -WEIR_ETIMEDOUT, -WEIR_EIO.
+ */
+int weir_direct_park(struct weir_iommu *iommu);
+/* Block them, and forget the claims. */
+void weir_direct_unpark(struct weir_iommu *iommu);
+/* Where a stream is that no device has. */
+struct weir_domain *weir_direct_rest(struct weir_iommu *iommu, uint32_t id);
+
+/*
+ * All under weir.lock. The regions that the tables and `desc` have for dev become its group's; in a
+ * paging domain that is there already they are mapped. -WEIR_ENOMEM; -WEIR_EBUSY: addresses of one
+ * are in use.
+ */
+int weir_direct_join(struct weir_device *dev, const struct weir_device_desc *desc);
+/* Keep them out of the allocator of a new domain of the DMA API, and map them there. */
+int weir_direct_map(struct weir_group *group, struct weir_domain *domain);
+/* Does the domain have each WEIR_REGION_DIRECT of the group? */
+bool weir_direct_is_mapped(const struct weir_group *group, struct weir_domain *domain);
+/* Is each direct region at its own address, as in an identity domain? */
+bool weir_direct_is_identity(const struct weir_group *group);
+void weir_direct_forget(struct weir_group *group);
+
 /* ---- domain.c ----------------------------------------------------------------------------- */
 
 int weir_domain_new(struct weir_iommu *iommu, unsigned int flags, struct weir_domain **domain);
@@ -147,8 +180,31 @@ bool weir_storms_pass(struct weir_storms *storms, const struct weir_fault *fault
 
 /* ---- probe.c ------------------------------------------------------------------------------ */
 
-/* Every IOMMU in the device tree that a driver knows. Errors as weir_init(); then none is left. */
+/* Every IOMMU in firmware's tables that a driver knows. As weir_init(); then none is left. */
 int weir_iommu_probe_all(struct weir *weir);
 void weir_iommu_remove_all(struct weir *weir);
+/* Let the driver take this one over, and add it to the machine's. Errors as weir_init(). */
+int weir_iommu_probe(struct weir *weir, const struct weir_iommu_desc *desc,
+		     const struct weir_iommu_driver *driver, struct weir_iommu **iommu);
+/* ... and, when what firmware wants kept for its streams is known, turn it on. */
+int weir_iommu_start(struct weir_iommu *iommu);
+
+/* ---- probe-fdt.c, probe-iort.c ------------------------------------------------------------ */
+
+/* What weir_iommu_probe_all() does where the machine has such a table. */
+int weir_iommu_probe_fdt(struct weir *weir);
+int weir_iommu_probe_iort(struct weir *weir);
+
+/* ---- regions-fdt.c, regions-iort.c -------------------------------------------------------- */
+
+struct weir_fdt;
+struct weir_iort;
+
+/*
+ * What the table wants kept for streams of this IOMMU: weir_direct_claim() each. What is wrong with
+ * one of them is logged, and it is left out. -WEIR_ENOMEM.
+ */
+int weir_regions_fdt(struct weir_iommu *iommu, struct weir_fdt *fdt);
+int weir_regions_iort(struct weir_iommu *iommu, struct weir_iort *iort);
 
 #endif

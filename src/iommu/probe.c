@@ -1,160 +1,64 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * IOMMUs: found in the device tree, handed to the driver that knows them. Part of weir_init() and
- * weir_fini(), when nobody else knows the machine.
+ * IOMMUs: found in firmware's tables (probe-fdt.c, probe-iort.c), handed to the driver that knows
+ * them. Part of weir_init() and weir_fini(), when nobody else knows the machine.
  */
-
-#include <weir/fdt.h>
 
 #include "iommu/iommu.h"
 
-/* In the heap: together they are much of what a stack has. */
-struct scan {
-	struct weir_fdt fdt;
-	struct weir_fdt_node node;
-	struct weir_fdt_irq irq;
-	struct weir_iommu_desc desc;
-};
-
-/* The driver that lists one of the node's compatible strings; the node's order does not matter. */
-static const struct weir_iommu_driver *find_driver(struct weir *weir, const struct weir_fdt *fdt,
-						   const struct weir_fdt_node *node)
+/* The machine's come in the order of the table. */
+static void append(struct weir *weir, struct weir_iommu *iommu)
 {
-	const struct weir_iommu_driver *const *driver = weir->options.iommu_drivers;
-	const char *const *name;
-	struct weir_fdt_prop prop;
+	struct weir_iommu **link = &weir->iommus;
 
-	if (!weir_fdt_prop(fdt, node, "compatible", &prop))
-		return NULL;
-	for (; *driver; driver++) {
-		for (name = (*driver)->compatible; *name; name++) {
-			if (weir_fdt_string_index(&prop, *name) >= 0)
-				return *driver;
-		}
-	}
-	return NULL;
+	while (*link)
+		link = &(*link)->next;
+	iommu->next = NULL;
+	*link = iommu;
 }
 
-/* A wired interrupt that may be missing: then -1. */
-static int find_irq(struct weir *weir, struct scan *scan, const char *name, int *irq)
+int weir_iommu_probe(struct weir *weir, const struct weir_iommu_desc *desc,
+		     const struct weir_iommu_driver *driver, struct weir_iommu **found)
 {
-	unsigned int number;
-	int ret = weir_fdt_irq_by_name(&scan->fdt, &scan->node, name, &scan->irq);
-
-	*irq = -1;
-	if (ret == -WEIR_ENOENT)
-		return 0;
-	if (ret)
-		return weir_fdt_log(weir, &scan->fdt);
-	ret = plat_irq_wired(weir->plat, weir_fdt_phandle(&scan->fdt, &scan->irq.controller),
-			     scan->irq.cells, scan->irq.count, &number);
-	if (ret) {
-		(void)weir_fdt_fail(&scan->fdt, &scan->node, "interrupts",
-				    "the platform does not know this interrupt");
-		return weir_fdt_log(weir, &scan->fdt);
-	}
-	*irq = (int)number;
-	return 0;
-}
-
-/* Not inlined: a driver's probe() runs on the same stack, and needs what this one leaves. */
-static __attribute__((noinline)) int find_irqs(struct weir *weir, struct scan *scan)
-{
-	/* The names of the binding arm,smmu-v3. */
-	const struct {
-		const char *name;
-		int *irq;
-	} wanted[] = {
-		{ "eventq", &scan->desc.irq_eventq },	  { "gerror", &scan->desc.irq_gerror },
-		{ "cmdq-sync", &scan->desc.irq_sync },	  { "priq", &scan->desc.irq_priq },
-		{ "combined", &scan->desc.irq_combined },
-	};
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < WEIR_ARRAY_SIZE(wanted); i++)
-		ret = find_irq(weir, scan, wanted[i].name, wanted[i].irq);
-	return ret;
-}
-
-/* What the node says, into scan->desc. */
-static int read_node(struct weir *weir, struct scan *scan)
-{
-	uint64_t base;
-	int ret;
-
-	memset(&scan->desc, 0, sizeof(scan->desc));
-	ret = weir_fdt_reg(&scan->fdt, &scan->node, 0, &base, &scan->desc.size);
-	if (ret == -WEIR_ENOENT)
-		(void)weir_fdt_fail(&scan->fdt, &scan->node, "reg",
-				    "missing: where are its registers?");
-	if (ret)
-		return weir_fdt_log(weir, &scan->fdt);
-	scan->desc.base = base;
-	scan->desc.name = weir_fdt_name(&scan->fdt, &scan->node);
-	scan->desc.coherent = weir_fdt_is_coherent(&scan->fdt, &scan->node);
-	scan->desc.phandle = weir_fdt_phandle(&scan->fdt, &scan->node);
-	return find_irqs(weir, scan);
-}
-
-static int probe(struct weir *weir, const struct weir_iommu_desc *desc,
-		 const struct weir_iommu_driver *driver, struct weir_iommu **iommu)
-{
-	int ret = driver->probe(weir, desc, iommu);
+	struct weir_iommu *iommu;
+	int ret = driver->probe(weir, desc, &iommu);
 
 	if (ret) {
 		weir_log(weir, WEIR_LOG_ERR, "%s: %s cannot drive it (%d)", desc->name,
 			 driver->name, ret);
 		return ret;
 	}
-	(*iommu)->weir = weir;
-	(*iommu)->driver = driver;
-	(*iommu)->phandle = desc->phandle;
-	(*iommu)->next = NULL;
-	weir_snprintf((*iommu)->name, sizeof((*iommu)->name), "%s", desc->name);
+	iommu->weir = weir;
+	iommu->driver = driver;
+	iommu->phandle = desc->phandle;
+	iommu->iort_node = desc->iort_node;
+	weir_snprintf(iommu->name, sizeof(iommu->name), "%s", desc->name);
+	append(weir, iommu);
+	*found = iommu;
 	return 0;
 }
 
-static int probe_nodes(struct weir *weir, struct scan *scan)
+int weir_iommu_start(struct weir_iommu *iommu)
 {
-	const struct weir_iommu_driver *driver;
-	struct weir_iommu **tail = &weir->iommus;
 	int ret;
 
-	weir_fdt_root(&scan->fdt, &scan->node);
-	while (weir_fdt_next(&scan->fdt, &scan->node)) {
-		driver = find_driver(weir, &scan->fdt, &scan->node);
-		if (!driver || !weir_fdt_is_enabled(&scan->fdt, &scan->node))
-			continue;
-		ret = read_node(weir, scan);
-		if (!ret)
-			ret = probe(weir, &scan->desc, driver, tail);
-		if (ret) {
-			*tail = NULL;
-			return ret;
-		}
-		tail = &(*tail)->next;
-	}
-	return 0;
+	if (iommu->weir->mode == WEIR_MODE_OFF)
+		return 0;
+	ret = weir_direct_park(iommu);
+	if (!ret && iommu->ops->start)
+		ret = iommu->ops->start(iommu);
+	return ret;
 }
 
 int weir_iommu_probe_all(struct weir *weir)
 {
-	struct scan *scan;
-	int ret;
+	int ret = 0;
 
-	if (!weir->options.fdt)
-		return 0;
-	scan = weir_alloc(weir, sizeof(*scan), 0);
-	if (!scan)
-		return -WEIR_ENOMEM;
-	ret = weir_fdt_open(weir->options.fdt, weir->options.fdt_size, &scan->fdt);
-	if (ret)
-		(void)weir_fdt_log(weir, &scan->fdt);
-	else if (weir->options.iommu_drivers)
-		ret = probe_nodes(weir, scan);
-	weir_free(weir, scan);
+	if (weir->options.fdt)
+		ret = weir_iommu_probe_fdt(weir);
+	else if (weir->options.iort)
+		ret = weir_iommu_probe_iort(weir);
 	if (ret)
 		weir_iommu_remove_all(weir);
 	return ret;
@@ -166,6 +70,7 @@ void weir_iommu_remove_all(struct weir *weir)
 
 	while ((iommu = weir->iommus)) {
 		weir->iommus = iommu->next;
+		weir_direct_unpark(iommu);
 		iommu->driver->remove(iommu);
 	}
 }

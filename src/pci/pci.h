@@ -19,14 +19,15 @@
  * in it is bounded, and numbers that do not fit leave the function or the BAR out with a log line.
  */
 
+#include <weir/fdt.h>
 #include <weir/hw/pci.h>
+#include <weir/iort.h>
 #include <weir/pci-host.h>
 
 #include "base/machine.h"
 
 /* Functions below one host bridge, bridges included; beyond, something is wrong with it. */
 #define WEIR_PCI_MAX_FUNCTIONS 4096
-#define WEIR_PCI_MAX_WINDOWS 8
 #define WEIR_PCI_BRIDGE_BARS 2
 
 struct weir_pci_host;
@@ -38,12 +39,6 @@ struct weir_pci_config_ops {
 			 unsigned int offset, unsigned int size);
 	void (*write)(struct weir_pci_host *host, unsigned int bus, unsigned int devfn,
 		      unsigned int offset, unsigned int size, uint32_t value);
-};
-
-/* Memory that the host bridge forwards downwards. */
-struct weir_pci_window {
-	weir_phys_t cpu;
-	uint64_t pci, size;
 };
 
 /* Where a BAR may be: below 4 GiB, or anywhere. Each bridge has one window of either kind. */
@@ -142,15 +137,40 @@ void weir_pci_change(struct weir_pci_function *fn, unsigned int offset, uint32_t
 unsigned int weir_pci_find_cap(struct weir_pci_function *fn, unsigned int id);
 unsigned int weir_pci_find_ext_cap(struct weir_pci_function *fn, unsigned int id);
 
-/* ---- fdt-host.c: TASK -------------------------------------------------------------------- */
+/* ---- fdt-host.c, host.c: TASK ------------------------------------------------------------ */
 
-struct weir_fdt;
-struct weir_fdt_node;
-
-/* A host bridge from its node. -WEIR_EINVAL (noted in fdt), -WEIR_ENOMEM. */
-int weir_pci_host_make(struct weir *weir, struct weir_fdt *fdt, const struct weir_fdt_node *node,
+/* A host bridge from its node; `segment` is what it has if the node is silent. -WEIR_EINVAL. */
+int weir_pci_host_read(struct weir_fdt *fdt, const struct weir_fdt_node *node, uint16_t segment,
+		       struct weir_pci_host_desc *desc);
+/* -WEIR_EINVAL (logged), -WEIR_ENOMEM. */
+int weir_pci_host_make(struct weir *weir, const struct weir_pci_host_desc *desc,
 		       struct weir_pci_host **host);
 void weir_pci_host_free(struct weir_pci_host *host);
+
+/* ---- ids.c: TASK ------------------------------------------------------------------------- */
+
+/* Firmware's tables, where the IDs of functions are; which of them is used, or none. */
+struct weir_pci_tables {
+	bool has_fdt, has_iort;
+	struct weir_fdt fdt;
+	struct weir_fdt_node node; /* of the host bridge that is being scanned */
+	struct weir_iort iort;
+	struct weir_iort_node at; /* of the last answer */
+};
+
+/*
+ * The stream of one requester ID, if the tables put an IOMMU before it. 1, 0, or an error: of a
+ * device tree that is wrong -WEIR_EINVAL (noted in fdt). -WEIR_ENODEV, logged: it is behind an
+ * IOMMU that nobody drives, so that nothing would stop the function's accesses, or the IORT is
+ * wrong about it.
+ */
+int weir_pci_stream(struct weir_pci_tables *tables, struct weir_pci_function *fn,
+		    uint16_t requester, struct weir_device_id *id);
+/*
+ * Its messages: pdev.msi_id, which is the requester ID that they arrive with, becomes the ID that
+ * the tables say, and msi_controller who has it; where they say nothing both stay. Errors as above.
+ */
+int weir_pci_message_id(struct weir_pci_tables *tables, struct weir_pci_function *fn);
 
 /* ---- scan.c, bars.c, groups.c ------------------------------------------------------------ */
 

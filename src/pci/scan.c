@@ -9,17 +9,15 @@
  * TASK, with weir_pci.lock held.
  */
 
-#include <weir/fdt.h>
-
 #include "pci/pci.h"
 
 /* What adding devices needs; only while scanning. From the heap, as it would crowd the stack. */
 struct scan {
 	char name[32]; /* of the device that is being added */
 	struct weir *weir;
-	struct weir_fdt fdt;
-	struct weir_fdt_node node; /* of the host bridge */
-	/* The description of the device that is being added points to these. */
+	struct weir_pci_tables tables;
+	struct weir_pci_host_desc host; /* that is being scanned */
+	struct weir_device_desc desc;	/* of that device; points to these: */
 	struct weir_device_id ids[WEIR_DEVICE_MAX_IDS];
 	struct weir_range reserved[WEIR_PCI_MAX_WINDOWS];
 };
@@ -231,32 +229,7 @@ static void open_windows(struct weir_pci_host *host)
 
 /* ---- Devices ------------------------------------------------------------------------------ */
 
-/*
- * The stream of one requester ID, if the tables put an IOMMU before it. 1, 0, or -WEIR_EINVAL.
- * -WEIR_ENODEV: nobody drives that IOMMU, so that nothing would stop the function's accesses.
- */
-static int map_requester(struct scan *scan, struct weir_pci_function *fn, uint16_t requester,
-			 struct weir_device_id *id)
-{
-	uint32_t phandle;
-	int ret =
-		weir_fdt_map_id(&scan->fdt, &scan->node, "iommu-map", requester, &phandle, &id->id);
-
-	if (ret)
-		return ret == -WEIR_ENOENT ? 0 : ret;
-	id->iommu = weir_iommu_by_phandle(scan->weir, phandle);
-	if (id->iommu)
-		return 1;
-	if (scan->weir->mode == WEIR_MODE_OFF)
-		return 0;
-	weir_dev_log(&fn->pdev.dev, WEIR_LOG_ERR,
-		     "is behind an IOMMU that nobody drives (iommu-map, phandle 0x%x): its DMA "
-		     "would be unprotected",
-		     phandle);
-	return -WEIR_ENODEV;
-}
-
-/* Not inlined, like read_msi_id(): weir_device_add() needs the stack more. */
+/* Not inlined: weir_device_add() needs the stack more. */
 static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_pci_function *fn)
 {
 	uint16_t requesters[WEIR_DEVICE_MAX_IDS];
@@ -266,7 +239,7 @@ static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_
 		weir_dev_log(&fn->pdev.dev, WEIR_LOG_ERR,
 			     "more than %u requester IDs; it is left out", WEIR_DEVICE_MAX_IDS);
 	for (int i = 0; i < found; i++) {
-		int ret = map_requester(scan, fn, requesters[i], &scan->ids[count]);
+		int ret = weir_pci_stream(&scan->tables, fn, requesters[i], &scan->ids[count]);
 
 		if (ret < 0)
 			return ret;
@@ -275,16 +248,6 @@ static __attribute__((noinline)) int collect_ids(struct scan *scan, struct weir_
 		fn->pdev.msi_id = requesters[i];
 	}
 	return found < 0 ? found : count;
-}
-
-/* msi-map; without one the requester ID as it is, and no word of a controller. */
-static __attribute__((noinline)) int read_msi_id(struct scan *scan, struct weir_pci_function *fn)
-{
-	uint32_t requester = fn->pdev.msi_id;
-	int ret = weir_fdt_map_id(&scan->fdt, &scan->node, "msi-map", requester,
-				  &fn->pdev.msi_controller, &fn->pdev.msi_id);
-
-	return ret == -WEIR_ENOENT ? 0 : ret;
 }
 
 /* Addresses that a bridge takes for itself, and the IOMMU never sees. */
@@ -305,24 +268,26 @@ static int add_device(struct scan *scan, struct weir_pci_function *fn)
 {
 	struct weir_pci_host *host = fn->pdev.bus->host;
 	struct weir_pci_function *key = weir_pci_group_key(fn);
-	struct weir_device_desc desc = { .coherent = host->coherent };
+	struct weir_device_desc *desc = &scan->desc;
 	struct weir_pci *pci = scan->weir->pci;
 	int ret = collect_ids(scan, fn);
 
 	if (ret < 0)
 		return ret;
-	desc.ids = scan->ids;
-	desc.nr_ids = (unsigned int)ret;
-	ret = read_msi_id(scan, fn);
+	memset(desc, 0, sizeof(*desc));
+	desc->coherent = host->coherent;
+	desc->ids = scan->ids;
+	desc->nr_ids = (unsigned int)ret;
+	ret = weir_pci_message_id(&scan->tables, fn);
 	if (ret)
 		return ret;
 	/* A copy, since weir_device_add() starts from zero. */
 	memcpy(scan->name, fn->pdev.dev.name, sizeof(scan->name));
-	desc.name = scan->name;
-	desc.reserved = scan->reserved;
-	desc.nr_reserved = collect_reserved(host, scan->reserved);
-	desc.group_with = key->first_of_group ? &key->first_of_group->pdev.dev : NULL;
-	ret = weir_device_add(scan->weir, &fn->pdev.dev, &desc);
+	desc->name = scan->name;
+	desc->reserved = scan->reserved;
+	desc->nr_reserved = collect_reserved(host, scan->reserved);
+	desc->group_with = key->first_of_group ? &key->first_of_group->pdev.dev : NULL;
+	ret = weir_device_add(scan->weir, &fn->pdev.dev, desc);
 	if (ret)
 		return ret;
 	fn->is_added = true;
@@ -351,11 +316,11 @@ static int add_devices(struct scan *scan, struct weir_pci_host *host)
 
 /* ---- The whole ---------------------------------------------------------------------------- */
 
-static int scan_host(struct scan *scan)
+static int scan_host(struct scan *scan, const struct weir_pci_host_desc *desc)
 {
 	struct weir_pci *pci = scan->weir->pci;
 	struct weir_pci_host *host, **link = &pci->hosts;
-	int ret = weir_pci_host_make(scan->weir, &scan->fdt, &scan->node, &host);
+	int ret = weir_pci_host_make(scan->weir, desc, &host);
 
 	if (ret)
 		return ret;
@@ -370,19 +335,44 @@ static int scan_host(struct scan *scan)
 	return add_devices(scan, host);
 }
 
-static int scan_all(struct scan *scan)
+static int scan_fdt(struct scan *scan)
 {
+	struct weir_pci_tables *tables = &scan->tables;
+	const struct weir_options *options = &scan->weir->options;
+	uint16_t segment = 0;
 	int ret = 0;
 
-	if (weir_fdt_open(scan->weir->options.fdt, scan->weir->options.fdt_size, &scan->fdt))
-		return weir_fdt_log(scan->weir, &scan->fdt);
-	weir_fdt_root(&scan->fdt, &scan->node);
-	while (!ret && weir_fdt_next_compatible(&scan->fdt, &scan->node, "pci-host-ecam-generic")) {
-		if (weir_fdt_is_enabled(&scan->fdt, &scan->node))
-			ret = scan_host(scan);
+	if (weir_fdt_open(options->fdt, options->fdt_size, &tables->fdt))
+		return weir_fdt_log(scan->weir, &tables->fdt);
+	tables->has_fdt = true;
+	weir_fdt_root(&tables->fdt, &tables->node);
+	while (!ret &&
+	       weir_fdt_next_compatible(&tables->fdt, &tables->node, "pci-host-ecam-generic")) {
+		if (!weir_fdt_is_enabled(&tables->fdt, &tables->node))
+			continue;
+		ret = weir_pci_host_read(&tables->fdt, &tables->node, segment++, &scan->host);
+		if (!ret)
+			ret = scan_host(scan, &scan->host);
 	}
-	if (ret == -WEIR_EINVAL && scan->fdt.error)
-		weir_fdt_log(scan->weir, &scan->fdt);
+	if (ret == -WEIR_EINVAL && tables->fdt.error)
+		weir_fdt_log(scan->weir, &tables->fdt);
+	return ret;
+}
+
+static int scan_described(struct scan *scan, const struct weir_pci_host_desc *hosts,
+			  unsigned int count)
+{
+	struct weir_pci_tables *tables = &scan->tables;
+	const struct weir_options *options = &scan->weir->options;
+	int ret = 0;
+
+	if (options->iort && weir_iort_open(options->iort, options->iort_size, &tables->iort))
+		return weir_iort_log(scan->weir, &tables->iort);
+	tables->has_iort = options->iort;
+	for (unsigned int i = 0; !ret && i < count; i++) {
+		scan->host = hosts[i];
+		ret = scan_host(scan, &scan->host);
+	}
 	return ret;
 }
 
@@ -417,8 +407,9 @@ static unsigned int remove_functions(struct weir_pci *pci)
 	return left;
 }
 
-/* Under weir_pci.lock. */
-static int scan_once(struct weir *weir, struct scan *scan)
+/* Under weir_pci.lock. `hosts` NULL: those of the device tree. */
+static int scan_once(struct weir *weir, struct scan *scan, const struct weir_pci_host_desc *hosts,
+		     unsigned int count)
 {
 	struct weir_pci *pci = weir->pci;
 	int ret;
@@ -426,7 +417,7 @@ static int scan_once(struct weir *weir, struct scan *scan)
 	if (pci->hosts)
 		return -WEIR_EEXIST;
 	scan->weir = weir;
-	ret = scan_all(scan);
+	ret = hosts ? scan_described(scan, hosts, count) : scan_fdt(scan);
 	if (ret)
 		remove_functions(pci);
 	else
@@ -434,24 +425,31 @@ static int scan_once(struct weir *weir, struct scan *scan)
 	return ret;
 }
 
-int weir_pci_scan(struct weir *weir)
+static int scan_with(struct weir *weir, const struct weir_pci_host_desc *hosts, unsigned int count)
 {
-	struct weir_pci *pci;
-	struct scan *scan;
+	struct scan *scan = weir_alloc(weir, sizeof(*scan), 0);
+	struct weir_pci *pci = weir_pci_get(weir);
 	int ret = -WEIR_ENOMEM;
 
-	if (!weir->options.fdt)
-		return 0;
-	scan = weir_alloc(weir, sizeof(*scan), 0);
-	pci = weir_pci_get(weir);
 	if (scan && pci) {
 		plat_mutex_lock(weir->plat, &pci->lock);
-		ret = scan_once(weir, scan);
+		ret = scan_once(weir, scan, hosts, count);
 		plat_mutex_unlock(weir->plat, &pci->lock);
 	}
 	weir_pci_put(weir);
 	weir_free(weir, scan);
 	return ret;
+}
+
+int weir_pci_scan(struct weir *weir)
+{
+	return weir->options.fdt ? scan_with(weir, NULL, 0) : 0;
+}
+
+int weir_pci_scan_hosts(struct weir *weir, const struct weir_pci_host_desc *hosts,
+			unsigned int count)
+{
+	return count ? scan_with(weir, hosts, count) : 0;
 }
 
 unsigned int weir_pci_remove_all(struct weir *weir)

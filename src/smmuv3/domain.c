@@ -356,6 +356,7 @@ void weir_smmuv3_domain_stage2(struct weir_smmuv3_domain *d, uint32_t vmid, uint
 /* ---- All ------------------------------------------------------------------------------------- */
 
 const struct weir_iommu_ops weir_smmuv3_ops = {
+	.start = weir_smmuv3_start,
 	.check_id = weir_smmuv3_check_id,
 	.stream_add = weir_smmuv3_stream_add,
 	.stream_remove = weir_smmuv3_stream_remove,

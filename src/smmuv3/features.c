@@ -31,6 +31,56 @@ static bool messages(const struct weir_smmuv3 *smmu)
 	return smmu->own.nr_msis;
 }
 
+static bool stage1(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.stage1;
+}
+
+static bool stage2(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.stage2;
+}
+
+static bool forces_attributes(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.forces_attributes;
+}
+
+static bool tracks_dirty(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.tracks_dirty;
+}
+
+static bool ats(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.ats;
+}
+
+static bool substreams(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.ssid_bits;
+}
+
+static bool two_level_cds(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.two_level_cds;
+}
+
+static bool pages_4k(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.granule_shift == 12;
+}
+
+static bool pages_16k(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.granule_shift == 14;
+}
+
+static bool pages_64k(const struct weir_smmuv3 *smmu)
+{
+	return smmu->features.granule_shift == 16;
+}
+
 static bool replaces_blocks(const struct weir_smmuv3 *smmu)
 {
 	return smmu->features.replaces_blocks;
@@ -48,12 +98,12 @@ static bool replaces_blocks(const struct weir_smmuv3 *smmu)
 
 const struct weir_smmuv3_field weir_smmuv3_fields[] = {
 	/* What chapter 6 calls stages, and what comes with them. */
-	FIELD(0, S1P, "S1P", NEED, always),
-	FIELD(0, S2P, "S2P", FEATURE, NULL),
-	PART(0, VMID16, "VMID16", FEATURE, NULL),
+	FIELD(0, S1P, "S1P", FEATURE, stage1),
+	FIELD(0, S2P, "S2P", FEATURE, stage2),
+	PART(0, VMID16, "VMID16", FEATURE, stage2),
 	PART(0, VMW, "VMW", FEATURE, NULL),
 	PART(3, XNX, "XNX", FEATURE, NULL),
-	PART(3, FWB, "FWB", FEATURE, NULL),
+	PART(3, FWB, "FWB", FEATURE, forces_attributes),
 	PART(3, PTWNNC, "PTWNNC", FEATURE, NULL),
 	PART(3, MTEPERM, "MTE", FEATURE, NULL),
 	PART(3, S2PI, "S2PI", FEATURE, NULL),
@@ -64,7 +114,7 @@ const struct weir_smmuv3_field weir_smmuv3_fields[] = {
 	FIELD(0, TTENDIAN, "TTENDIAN", NEED, always),
 	FIELD(0, COHACC, "COHACC", FEATURE, coherent),
 	FIELD(0, ASID16, "ASID16", FEATURE, always),
-	FIELD(0, HTTU, "HTTU", FEATURE, NULL),
+	FIELD(0, HTTU, "HTTU", FEATURE, tracks_dirty),
 	FIELD(0, BTM, "BTM", FEATURE, NULL),
 	FIELD(0, ST_LEVEL, "2LVL", FEATURE, two_level),
 	FIELD(0, MSI, "MSI", FEATURE, messages),
@@ -75,7 +125,7 @@ const struct weir_smmuv3_field weir_smmuv3_fields[] = {
 	PART(5, STALL_MAX, "STALL_MAX", NUMBER, NULL),
 	/* A terminated access aborts: CD.A is 1. */
 	FIELD(0, TERM_MODEL, "TERM_MODEL", MOOT, NULL),
-	FIELD(0, ATS, "ATS", FEATURE, NULL),
+	FIELD(0, ATS, "ATS", FEATURE, ats),
 	PART(0, NS1ATS, "NS1ATS", MOOT, NULL),
 	PART(0, ATSRECERR, "RECERR", FEATURE, NULL),
 	PART(0, PRI, "PRI", FEATURE, NULL),
@@ -86,8 +136,8 @@ const struct weir_smmuv3_field weir_smmuv3_fields[] = {
 	FIELD(0, ATOS, "ATOS", FEATURE, NULL),
 	PART(0, VATOS, "VATOS", FEATURE, NULL),
 	PART(2, BA_VATOS, "BA_VATOS", NUMBER, NULL),
-	FIELD(1, SSIDSIZE, "SSID", FEATURE, NULL),
-	PART(0, CD2L, "CD2L", FEATURE, NULL),
+	FIELD(1, SSIDSIZE, "SSID", FEATURE, substreams),
+	PART(0, CD2L, "CD2L", FEATURE, two_level_cds),
 	FIELD(1, SIDSIZE, "SIDSIZE", NUMBER, NULL),
 	FIELD(1, EVENTQS, "EVENTQS", NUMBER, NULL),
 	FIELD(1, CMDQS, "CMDQS", NUMBER, NULL),
@@ -110,9 +160,9 @@ const struct weir_smmuv3_field weir_smmuv3_fields[] = {
 	FIELD(3, AIE, "AIE", FEATURE, NULL),
 	FIELD(4, IMPDEF, "IDR4", NUMBER, NULL),
 	FIELD(5, OAS, "OAS", NUMBER, NULL),
-	FIELD(5, GRAN4K, "4K", NEED, always),
-	FIELD(5, GRAN16K, "16K", FEATURE, NULL),
-	FIELD(5, GRAN64K, "64K", FEATURE, NULL),
+	FIELD(5, GRAN4K, "4K", FEATURE, pages_4k),
+	FIELD(5, GRAN16K, "16K", FEATURE, pages_16k),
+	FIELD(5, GRAN64K, "64K", FEATURE, pages_64k),
 	FIELD(5, DS, "DS", FEATURE, NULL),
 	FIELD(5, D128, "D128", FEATURE, NULL),
 	FIELD(5, VAX, "VAX", FEATURE, NULL),

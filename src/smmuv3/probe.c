@@ -4,6 +4,8 @@
  * access pass that no domain allows: GBPA.ABORT is set before SMMUEN is cleared, and stays.
  */
 
+#include <weir/iort.h>
+
 #include "base/lock.h"
 #include "smmuv3/regs.h"
 
@@ -95,7 +97,7 @@ static int answers(struct weir_smmuv3 *smmu, const struct ids *id)
 		return 0;
 	weir_log(smmu->iommu.weir, WEIR_LOG_ERR,
 		 "%s: no SMMUv3 answers: IDR0 0x%x, IDR1 0x%x, IDR5 0x%x, AIDR 0x%x; is "
-		 "its address in the device tree right?",
+		 "its address in firmware's table right?",
 		 smmu->iommu.name, id->idr0, id->idr1, id->idr5, id->aidr);
 	return -WEIR_ENODEV;
 }
@@ -217,6 +219,8 @@ static int identify(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc
 	if (ret)
 		return ret;
 	read_features(&smmu->features, &id, desc->coherent);
+	if (desc->overrides_coherent)
+		smmu->features.coherent = desc->coherent;
 	weir_smmuv3_domains_describe(smmu);
 	/* Tables and queues must lie where it can fetch them. */
 	if ((uint64_t)plat_memory_end(smmu->iommu.weir->plat) > WEIR_BIT(smmu->features.pa_bits))
@@ -349,6 +353,17 @@ int weir_smmuv3_open(struct weir_smmuv3 *smmu)
 	/* Something may have failed meanwhile with nobody waiting for it. */
 	if (!ret && __atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
 		ret = -WEIR_EIO;
+	return ret;
+}
+
+int weir_smmuv3_start(struct weir_iommu *iommu)
+{
+	struct weir_smmuv3 *smmu = WEIR_CONTAINER_OF(iommu, struct weir_smmuv3, iommu);
+
+	int ret = weir_smmuv3_open(smmu);
+
+	if (!ret)
+		weir_smmuv3_recovery_init(smmu);
 	return ret;
 }
 
@@ -492,15 +507,11 @@ static int bring_up(struct weir_smmuv3 *smmu, const struct weir_iommu_desc *desc
 	}
 	weir_smmuv3_irqs_init(smmu, desc);
 	ret = weir_smmuv3_enable(smmu, true);
-	if (!ret)
-		ret = weir_smmuv3_open(smmu);
-	if (ret) {
+	if (ret)
 		shut_down(smmu);
-		return ret;
-	}
-	weir_smmuv3_recovery_init(smmu);
-	describe(smmu);
-	return 0;
+	else
+		describe(smmu);
+	return ret;
 }
 
 /* WEIR_MODE_OFF: as if it were not there. */
@@ -548,6 +559,7 @@ static const char *const compatible[] = { "arm,smmu-v3", NULL };
 const struct weir_iommu_driver weir_smmuv3_driver = {
 	.name = "smmuv3",
 	.compatible = compatible,
+	.iort_type = WEIR_IORT_SMMUV3,
 	.probe = smmuv3_probe,
 	.remove = smmuv3_remove,
 	.suspend = weir_smmuv3_suspend,

@@ -227,6 +227,9 @@ int weir_smmuv3_enable(struct weir_smmuv3 *smmu, bool first);
 /* Then: let accesses pass as the stream table says. Errors as above. */
 int weir_smmuv3_open(struct weir_smmuv3 *smmu);
 
+/* The first time; from now on it is also started anew after failures. Errors as above. */
+int weir_smmuv3_start(struct weir_iommu *iommu);
+
 /* ---- strtab.c -------------------------------------------------------------------------------- */
 
 int weir_smmuv3_strtab_init(struct weir_smmuv3 *smmu);

@@ -347,8 +347,14 @@ int weir_smmuv3_attach(struct weir_iommu *iommu, uint32_t id, struct weir_domain
 		return ret;
 	if (iommu->weir->mode == WEIR_MODE_OFF)
 		return -WEIR_ENODEV;
+	/* All is blocked, whatever the entries say (weir_smmuv3_fail()). */
+	if (domain->type != WEIR_DOMAIN_BLOCKED &&
+	    __atomic_load_n(&smmu->cmdq.is_broken, __ATOMIC_RELAXED))
+		return -WEIR_EIO;
 	stream = weir_smmuv3_stream_find(smmu, id);
-	if (!stream && domain->type == WEIR_DOMAIN_BLOCKED)
+	/* What firmware left in it may not be (takeover.c). */
+	if (!stream && domain->type == WEIR_DOMAIN_BLOCKED &&
+	    weir_smmuv3_strtab_is_blocked(smmu, id))
 		return 0;
 	ret = stream ? 0 : stream_new(smmu, id, &stream);
 	if (ret)

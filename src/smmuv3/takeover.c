@@ -102,6 +102,15 @@ static bool claim_stage1(struct weir_smmuv3 *smmu, const uint64_t *ste)
 
 /* ---- Entries --------------------------------------------------------------------------------- */
 
+/* 0 is that of streams with stage 1 alone. Several streams may have one. */
+static bool claim_vmid(struct weir_smmuv3 *smmu, const uint64_t *ste)
+{
+	uint32_t vmid = (uint32_t)WEIR_SMMU_FIELD_GET(WEIR_SMMU_STE_2_S2VMID, ste[2]);
+
+	(void)weir_ids_reserve(&smmu->vmids, vmid);
+	return vmid;
+}
+
 /* Can the entry be kept? Then its tags are nobody else's. */
 static bool claim(struct weir_smmuv3 *smmu, const uint64_t *ste)
 {
@@ -111,8 +120,7 @@ static bool claim(struct weir_smmuv3 *smmu, const uint64_t *ste)
 	case WEIR_SMMU_STE_CONFIG_S1:
 		return claim_stage1(smmu, ste);
 	case WEIR_SMMU_STE_CONFIG_S2:
-		/* 0 is that of streams with stage 1 alone. */
-		return WEIR_SMMU_FIELD_GET(WEIR_SMMU_STE_2_S2VMID, ste[2]);
+		return claim_vmid(smmu, ste);
 	default:
 		return false;
 	}

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/iort.h>
+
 #include "base/machine.h"
 
 #define LEVELS 4
@@ -321,6 +323,7 @@ static const char *const compatible[] = { "weir,fake-iommu-2", "weir,fake-iommu"
 const struct weir_iommu_driver fakeiommu_driver = {
 	.name = "fakeiommu",
 	.compatible = compatible,
+	.iort_type = WEIR_IORT_SMMUV3,
 	.probe = fake_probe,
 	.remove = fake_remove,
 };

@@ -95,9 +95,19 @@ static inline void start(void)
 	iommu = NULL;
 }
 
+/* As src/iommu brings one up. */
 static inline int probe(void)
 {
-	return weir_smmuv3_driver.probe(&weir, &desc, &iommu);
+	int ret = weir_smmuv3_driver.probe(&weir, &desc, &iommu);
+
+	if (ret || weir.mode == WEIR_MODE_OFF)
+		return ret;
+	ret = iommu->ops->start(iommu);
+	if (!ret)
+		return 0;
+	weir_smmuv3_driver.remove(iommu);
+	iommu = NULL;
+	return ret;
 }
 
 static inline void stop(void)

@@ -104,6 +104,16 @@ int stack_call(struct stack *s, int (*fn)(void *stack))
 
 static const struct weir_iommu_driver *const drivers[] = { &weir_smmuv3_driver, NULL };
 
+/* What ACPI's MCFG and namespace would say (weir/model/machine.h). */
+static const struct weir_pci_host_desc host_bridge = {
+	.ecam = 0x4010000000,
+	.last_bus = 255,
+	.coherent = true,
+	.windows = { { 0x10000000, 0x10000000, 0x30000000 },
+		     { 0x8000000000, 0x8000000000, 0x8000000000 } },
+	.nr_windows = 2,
+};
+
 int stack_up(void *stack)
 {
 	struct stack *s = stack;
@@ -119,7 +129,11 @@ int stack_up(void *stack)
 	};
 	int ret;
 
-	options.fdt = weir_model_machine_fdt(posix_models(s->machine), &options.fdt_size);
+	options.iort = s->options.iort;
+	options.iort_size = s->options.iort_size;
+	if (!options.iort)
+		options.fdt =
+			weir_model_machine_fdt(posix_models(s->machine), &options.fdt_size);
 	ret = weir_init(&options, &s->weir);
 	if (ret) {
 		s->weir = NULL;
@@ -128,7 +142,7 @@ int stack_up(void *stack)
 	posix_set_weir(s->machine, s->weir);
 	if (s->options.on_fault)
 		weir_set_fault_handler(s->weir, s->options.on_fault, s->options.fault_arg);
-	ret = weir_pci_scan(s->weir);
+	ret = options.iort ? weir_pci_scan_hosts(s->weir, &host_bridge, 1) : weir_pci_scan(s->weir);
 	if (!ret)
 		ret = weir_pci_register_driver(s->weir, &weir_nvme_driver);
 	if (ret)

@@ -27,6 +27,9 @@ struct stack_options {
 	size_t disk_size; /* 0: 1 MiB */
 	unsigned int history, event_queue;
 	bool heap_whole_pages;
+	/* What describes the machine instead of its device tree, and its host bridge with it. */
+	const void *iort;
+	size_t iort_size;
 	weir_fault_fn *on_fault;
 	void *fault_arg;
 };
