@@ -12,8 +12,6 @@
  * - Flags that an SMMU cannot serve are refused.
  * - What a device writes is told once, by 4 KiB pages and by blocks; what it writes after it was
  *   told, however warm the SMMU's caches are, is told the next time.
- * - When no ASID is left, those are had again whose domains were lost to an SMMU that did not
- *   answer.
  */
 
 #include "domainrig.h"

@@ -16,6 +16,12 @@
 #define IOMMU_MMIO ((int)WEIR_IOMMU_MMIO)
 #define IOMMU_PRIV ((int)WEIR_IOMMU_PRIV)
 
+#define IOMMU_HWPT_ALLOC_NEST_PARENT WEIR_DOMAIN_NEST_PARENT
+#define IOMMU_HWPT_ALLOC_DIRTY_TRACKING WEIR_DOMAIN_DIRTY_TRACKING
+#define IOMMU_HWPT_ALLOC_PASID WEIR_DOMAIN_PASID
+
+typedef unsigned int ioasid_t;
+
 struct iommu_domain; /* a struct weir_domain */
 
 /** ERR_PTR() of weir_domain_alloc()'s errors. */
@@ -23,6 +29,14 @@ static inline struct iommu_domain *iommu_paging_domain_alloc(struct device *dev)
 {
 	struct weir_domain *domain;
 	int ret = weir_domain_alloc(&dev->weir, &domain);
+
+	return ret ? (struct iommu_domain *)ERR_PTR(ret) : (struct iommu_domain *)domain;
+}
+static inline struct iommu_domain *iommu_paging_domain_alloc_flags(struct device *dev,
+								   unsigned int flags)
+{
+	struct weir_domain *domain;
+	int ret = weir_domain_alloc_flags(&dev->weir, flags, &domain);
 
 	return ret ? (struct iommu_domain *)ERR_PTR(ret) : (struct iommu_domain *)domain;
 }
@@ -41,6 +55,16 @@ static inline void iommu_detach_device(struct iommu_domain *domain, struct devic
 	 * logged.
 	 */
 	(void)weir_domain_detach((struct weir_domain *)domain, &dev->weir);
+}
+static inline int iommu_attach_device_pasid(struct iommu_domain *domain, struct device *dev,
+					    ioasid_t pasid)
+{
+	return weir_domain_attach_pasid((struct weir_domain *)domain, &dev->weir, pasid);
+}
+static inline void iommu_detach_device_pasid(struct device *dev, ioasid_t pasid)
+{
+	/* Where that is not confirmed it is logged. */
+	(void)weir_domain_detach_pasid(&dev->weir, pasid);
 }
 static inline int iommu_map(struct iommu_domain *domain, unsigned long iova, phys_addr_t phys,
 			    size_t size, int prot, gfp_t gfp)

@@ -115,6 +115,13 @@ void weir_domain_free(struct weir_domain *domain)
 
 /* ---- Who is in it ------------------------------------------------------------------------- */
 
+/* A guest's device goes from one of the guest's domains, or their parent, to the next. */
+static bool is_guests_move(struct weir_domain *from, struct weir_domain *to)
+{
+	return from != to && weir_domain_mapped(to) &&
+	       weir_domain_mapped(from) == weir_domain_mapped(to);
+}
+
 static int attach_locked(struct weir_domain *domain, struct weir_group *group)
 {
 	bool is_assigned =
@@ -124,9 +131,7 @@ static int attach_locked(struct weir_domain *domain, struct weir_group *group)
 		return -WEIR_EINVAL;
 	if (domain->viommu && group->devices->viommu != domain->viommu)
 		return -WEIR_EINVAL;
-	/* A guest's device goes from one of the guest's domains to the next. */
-	if (is_assigned && (weir_domain_mapped(domain) != weir_domain_mapped(group->domain) ||
-			    !weir_domain_mapped(domain)))
+	if (is_assigned && !is_guests_move(group->domain, domain))
 		return -WEIR_EBUSY;
 	if (!weir_direct_is_mapped(group, domain))
 		return -WEIR_EINVAL;

@@ -60,7 +60,7 @@ static inline struct weir_domain *weir_group_paging(struct weir_group *group)
 /* Where what all of the domain's devices need is mapped: itself, or the parent; NULL: nowhere. */
 static inline struct weir_domain *weir_domain_mapped(struct weir_domain *domain)
 {
-	if (domain->type == WEIR_DOMAIN_NESTED)
+	if (domain->viommu) /* a nested one */
 		return domain->viommu->parent;
 	return domain->type == WEIR_DOMAIN_PAGING ? domain : NULL;
 }

@@ -249,7 +249,8 @@ static void write_word(struct change *c, unsigned int word, uint64_t value)
 	c->writer->write(c->writer, word, value);
 }
 
-static int sync(struct change *c)
+/* Inlined: one frame less under it. */
+static inline __attribute__((always_inline)) int sync(struct change *c)
 {
 	int ret = c->writer->sync(c->writer);
 
@@ -264,8 +265,8 @@ static uint64_t missing(const struct change *c, unsigned int word)
 }
 
 /*
- * How many words are critical; *word is the last of them. Not inlined, as valid_bit(): its array
- * would lie below all that sync() calls.
+ * How many words are critical; *word is the last of them. Not inlined, as other steps: what they
+ * need would lie below all that sync() calls.
  */
 static __attribute__((noinline)) unsigned int find_critical(const struct change *c,
 							    unsigned int *word)
@@ -284,7 +285,7 @@ static __attribute__((noinline)) unsigned int find_critical(const struct change 
 }
 
 /* In all words but the critical one; returns whether there was anything. */
-static bool preset(struct change *c, unsigned int critical)
+static __attribute__((noinline)) bool preset(struct change *c, unsigned int critical)
 {
 	bool any = false;
 	unsigned int i;

@@ -13,7 +13,7 @@
 #include "smmuv3/domain.h"
 
 /* Commands that are sent at a time: an unmap is deep on the stack already. */
-#define ROOM 3u
+#define ROOM 2u
 /* Leaves that are named one by one, where there are no ranges. */
 #define LEAVES 8u
 
@@ -117,7 +117,7 @@ static unsigned int fill_leaves(const struct weir_smmuv3_plan *plan, uint64_t wo
 	uint64_t step = leaf_size(plan, s), next;
 	unsigned int n = 0;
 
-	if (!step) {
+	if (!step && *done < s->size) {
 		cmds[0].word[0] = by_id;
 		cmds[0].word[1] = 0;
 		*done = s->size;
@@ -163,19 +163,21 @@ static __attribute__((noinline)) int invalidate_nested(struct weir_smmuv3_domain
 						       const struct weir_smmuv3_stale *s)
 {
 	uint64_t vmid = slot & WEIR_SMMU_CMD_TLBI_0_VMID, done = 0;
-	struct weir_smmuv3_cmd cmds[ROOM + 2];
+	struct weir_smmuv3_cmd cmds[ROOM + 1];
 	unsigned int n;
-	int ret = 0;
+	int ret;
 
-	while (!ret && done < s->size) {
+	do {
 		n = fill(&d->plan, slot, WEIR_SMMU_CMD_TLBI_S12_VMALL | vmid, s, &done, cmds);
-		if (done >= s->size) {
-			cmds[n].word[0] = WEIR_SMMU_CMD_TLBI_NH_ALL | vmid;
-			cmds[n++].word[1] = 0;
-		}
+		if (n < ROOM)
+			break;
 		ret = weir_smmuv3_issue(weir_smmuv3_of(d->domain.iommu), cmds, n);
-	}
-	return ret;
+		if (ret)
+			return ret;
+	} while (true);
+	cmds[n].word[0] = WEIR_SMMU_CMD_TLBI_NH_ALL | vmid;
+	cmds[n++].word[1] = 0;
+	return weir_smmuv3_issue(weir_smmuv3_of(d->domain.iommu), cmds, n);
 }
 
 /* ---- Device TLBs ----------------------------------------------------------------------------- */

@@ -213,8 +213,9 @@ struct weir_smmuv3_stream *weir_smmuv3_stream_find(struct weir_smmuv3 *smmu, uin
 	return *find_link(smmu, id);
 }
 
-/* Blocked, as it was. */
-static int stream_new(struct weir_smmuv3 *smmu, uint32_t id, struct weir_smmuv3_stream **stream)
+/* Blocked, as it was. Not inlined: for the stack. */
+static __attribute__((noinline)) int stream_new(struct weir_smmuv3 *smmu, uint32_t id,
+						struct weir_smmuv3_stream **stream)
 {
 	struct weir_smmuv3_stream **link = find_link(smmu, id);
 	int ret = weir_smmuv3_strtab_grow(smmu, id);
@@ -287,8 +288,8 @@ static bool holds_pasids(struct weir_domain *domain)
 }
 
 /* The stream's device TLB in the plan of the domain, and out of it. */
-static int add_slot(struct weir_smmuv3 *smmu, struct weir_smmuv3_stream *stream,
-		    struct weir_domain *domain)
+static __attribute__((noinline)) int
+add_slot(struct weir_smmuv3 *smmu, struct weir_smmuv3_stream *stream, struct weir_domain *domain)
 {
 	if (!weir_smmuv3_wants_ats(smmu, stream, domain))
 		return 0;
@@ -304,20 +305,24 @@ static void remove_slot(struct weir_smmuv3 *smmu, struct weir_smmuv3_stream *str
 					weir_smmuv3_atc_slot(stream, 0));
 }
 
-/* The entry is right for `domain`, and so is the device afterwards. */
-static void arrive(struct weir_smmuv3 *smmu, struct weir_smmuv3_stream *stream,
-		   struct weir_domain *domain)
+/*
+ * The entry is right for `domain`, and so is the device afterwards. false: it does without, which
+ * the entry should say. Not inlined: for the stack.
+ */
+static __attribute__((noinline)) bool
+arrive(struct weir_smmuv3 *smmu, struct weir_smmuv3_stream *stream, struct weir_domain *domain)
 {
 	struct weir_domain *old = stream->domain;
+	bool ok = true;
 
 	stream->domain = domain;
-	if (weir_smmuv3_wants_ats(smmu, stream, domain) && !weir_smmuv3_ats_go(smmu, stream)) {
-		/* As it cannot be told of failures, so much the less can this. */
-		(void)weir_smmuv3_stream_update(smmu, stream, domain);
+	if (weir_smmuv3_wants_ats(smmu, stream, domain))
+		ok = weir_smmuv3_ats_go(smmu, stream);
+	if (!ok)
 		remove_slot(smmu, stream, domain);
-	}
 	if (old != domain)
 		remove_slot(smmu, stream, old);
+	return ok;
 }
 
 static int move_stream(struct weir_smmuv3 *smmu, struct weir_smmuv3_stream *stream,
@@ -330,10 +335,13 @@ static int move_stream(struct weir_smmuv3 *smmu, struct weir_smmuv3_stream *stre
 	if (!weir_smmuv3_wants_ats(smmu, stream, domain))
 		weir_smmuv3_ats_stop(smmu, stream);
 	ret = weir_smmuv3_stream_update(smmu, stream, domain);
-	if (!ret || domain->type == WEIR_DOMAIN_BLOCKED)
-		arrive(smmu, stream, domain);
-	else if (stream->domain != domain)
+	if (!ret || domain->type == WEIR_DOMAIN_BLOCKED) {
+		/* Where this fails the entry allows more than anybody does. */
+		if (!arrive(smmu, stream, domain))
+			(void)weir_smmuv3_stream_update(smmu, stream, domain);
+	} else if (stream->domain != domain) {
 		remove_slot(smmu, stream, domain);
+	}
 	return ret;
 }
 
