@@ -393,7 +393,8 @@ static bool rest(struct threaded *t, uint32_t state)
 
 	__atomic_store_n(&t->models_state, state, __ATOMIC_SEQ_CST);
 	worked = step_all(t);
-	if (!worked)
+	/* threaded_stop() may have said RUNS just before: then this sees its `stop`. */
+	if (!worked && !__atomic_load_n(&t->stop, __ATOMIC_SEQ_CST))
 		futex(&t->models_state, FUTEX_WAIT, state, state == DOZES ? &doze : NULL);
 	__atomic_store_n(&t->models_state, RUNS, __ATOMIC_SEQ_CST);
 	return worked;
@@ -459,7 +460,8 @@ static void threaded_stop(struct posix_machine *machine)
 	struct threaded *t = machine->runner;
 	unsigned int i;
 
-	__atomic_store_n(&t->stop, true, __ATOMIC_RELEASE);
+	/* Before the state, in one order with rest(), which writes the state and then looks. */
+	__atomic_store_n(&t->stop, true, __ATOMIC_SEQ_CST);
 	if (t->models_started) {
 		__atomic_store_n(&t->models_state, RUNS, __ATOMIC_SEQ_CST);
 		futex(&t->models_state, FUTEX_WAKE, 1, NULL);
