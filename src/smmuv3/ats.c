@@ -19,10 +19,12 @@
 
 #include "smmuv3/domain.h"
 
+/* A start forgets what was sent before, too. Both numbers only grow: so does the sum. */
 static uint32_t failures(const struct weir_smmuv3 *smmu)
 {
 	/* Relaxed: cmdq.c's barriers around CMDQ_CONS order it (weir_smmuv3_cmdq_repair()). */
-	return __atomic_load_n(&smmu->cmdq.atc_failures, __ATOMIC_RELAXED);
+	return __atomic_load_n(&smmu->cmdq.atc_failures, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&smmu->cmdq.starts, __ATOMIC_RELAXED);
 }
 
 uint32_t weir_smmuv3_atc_begin(const struct weir_smmuv3 *smmu)

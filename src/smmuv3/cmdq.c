@@ -7,13 +7,13 @@
  *
  *	consumed <= CMDQ_CONS <= CMDQ_PROD = published <= taken <= consumed + entries
  *
- * A producer with a batch of n commands, the last one a CMD_SYNC:
+ * A producer with a batch of n commands, the last one of its last batch a CMD_SYNC:
  *
  * 1. take:     compare-exchange taken -> taken + n, if that leaves taken - consumed <= entries.
  * 2. write:    fill the slots, plat_dma_wmb(), then ready[first slot] = number behind the batch.
  * 3. publish:  if nobody does: starting at `published`, step over the batches that are ready, and
  *              write CMDQ_PROD once. Otherwise leave it to the one who does.
- * 4. wait:     read CMDQ_CONS until it has passed the batch.
+ * 4. wait:     read CMDQ_CONS until it has passed the last batch.
  *
  * Interrupts are off from 1 to 3, so that nothing but the machine itself (a hypervisor) can keep a
  * batch that was taken from getting ready; batches behind it wait for that. Nobody waits anywhere
@@ -164,7 +164,8 @@ static int wait_for(struct weir_smmuv3 *smmu, uint64_t target)
 /* ---- Production ------------------------------------------------------------------------------ */
 
 /* Take n slots. On success interrupts are off; *flags is what turns them on again. */
-static int take(struct weir_smmuv3 *smmu, unsigned int n, uint64_t *first, uintptr_t *flags)
+static inline __attribute__((always_inline)) int take(struct weir_smmuv3 *smmu, unsigned int n,
+						      uint64_t *first, uintptr_t *flags)
 {
 	struct weir_smmuv3_cmdq *q = &smmu->cmdq;
 	struct waiter waiter = { 0 };
@@ -259,8 +260,8 @@ void weir_smmuv3_cmdq_publish(struct weir_smmuv3 *smmu)
 }
 
 /* One batch that fits the queue; *end is the number behind it. */
-static int put(struct weir_smmuv3 *smmu, const struct weir_smmuv3_cmd *cmds, unsigned int n,
-	       uint64_t *end)
+static inline __attribute__((always_inline)) int
+put(struct weir_smmuv3 *smmu, const struct weir_smmuv3_cmd *cmds, unsigned int n, uint64_t *end)
 {
 	uintptr_t flags;
 	uint64_t first;
@@ -275,16 +276,44 @@ static int put(struct weir_smmuv3 *smmu, const struct weir_smmuv3_cmd *cmds, uns
 	return 0;
 }
 
+/* In one part, but on a queue that is smaller; *end is the number behind the last. */
+static inline __attribute__((always_inline)) int
+put_all(struct weir_smmuv3 *smmu, const struct weir_smmuv3_cmd *cmds, unsigned int n, uint64_t *end)
+{
+	unsigned int room = smmu->cmdq.entries > n ? n : (unsigned int)smmu->cmdq.entries;
+	unsigned int done, part;
+	int ret;
+
+	for (done = 0; done < n; done += part) {
+		part = n - done < room ? n - done : room;
+		ret = put(smmu, &cmds[done], part, end);
+		if (ret)
+			return ret;
+	}
+	weir_stat_add(smmu->iommu.weir, WEIR_STAT_COMMANDS, n);
+	return 0;
+}
+
+/* Nothing is cached, nothing passes, and all is invalidated before anything does. */
+static inline bool is_off(const struct weir_smmuv3 *smmu)
+{
+	return WEIR_UNLIKELY(__atomic_load_n(&smmu->cmdq.is_off, __ATOMIC_RELAXED));
+}
+
+int weir_smmuv3_send(struct weir_smmuv3 *smmu, const struct weir_smmuv3_cmd *cmds, unsigned int n)
+{
+	uint64_t end;
+
+	return is_off(smmu) ? 0 : put_all(smmu, cmds, n, &end);
+}
+
 int weir_smmuv3_issue(struct weir_smmuv3 *smmu, struct weir_smmuv3_cmd *cmds, unsigned int n)
 {
-	unsigned int room = smmu->cmdq.entries > n ? n + 1 : (unsigned int)smmu->cmdq.entries;
-	unsigned int done, part;
 	uint32_t starts;
 	uint64_t end = 0;
 	int ret;
 
-	/* Nothing is cached, nothing passes, and all is invalidated before anything does. */
-	if (WEIR_UNLIKELY(__atomic_load_n(&smmu->cmdq.is_off, __ATOMIC_RELAXED)))
+	if (is_off(smmu))
 		return 0;
 	/* Relaxed: before [ready], whose release the next start acquires with [step]'s. */
 	starts = __atomic_load_n(&smmu->cmdq.starts, __ATOMIC_RELAXED);
@@ -292,14 +321,9 @@ int weir_smmuv3_issue(struct weir_smmuv3 *smmu, struct weir_smmuv3_cmd *cmds, un
 	cmds[n].word[0] = WEIR_SMMU_CMD_SYNC |
 			  WEIR_SMMU_FIELD(WEIR_SMMU_CMD_SYNC_0_CS, WEIR_SMMU_CMD_SYNC_CS_NONE);
 	cmds[n].word[1] = 0;
-	/* One part, but on a queue that is smaller than a batch. */
-	for (done = 0; done <= n; done += part) {
-		part = n + 1 - done < room ? n + 1 - done : room;
-		ret = put(smmu, &cmds[done], part, &end);
-		if (ret)
-			return ret;
-	}
-	weir_stat_add(smmu->iommu.weir, WEIR_STAT_COMMANDS, n + 1);
+	ret = put_all(smmu, cmds, n + 1, &end);
+	if (ret)
+		return ret;
 	weir_stat_add(smmu->iommu.weir, WEIR_STAT_SYNCS, 1);
 	ret = wait_for(smmu, end);
 	/*

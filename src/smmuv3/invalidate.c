@@ -12,7 +12,7 @@
 
 #include "smmuv3/domain.h"
 
-/* Commands that are sent at a time: an unmap is deep on the stack already. */
+/* Commands that are sent at a time, with one CMD_SYNC: an unmap is deep on the stack already. */
 #define ROOM 2u
 /* Leaves that are named one by one, where there are no ranges. */
 #define LEAVES 8u
@@ -143,41 +143,35 @@ static __attribute__((noinline)) unsigned int fill(const struct weir_smmuv3_plan
 	return fill_leaves(plan, word0, by_id, s, done, cmds);
 }
 
-static __attribute__((noinline)) int invalidate_own(struct weir_smmuv3_domain *d,
-						    const struct weir_smmuv3_stale *s)
+/* All of it, with one CMD_SYNC. */
+static __attribute__((noinline)) int invalidate_by(struct weir_smmuv3_domain *d, uint64_t word0,
+						   uint64_t by_id,
+						   const struct weir_smmuv3_stale *s)
 {
+	struct weir_smmuv3 *smmu = weir_smmuv3_of(d->domain.iommu);
 	struct weir_smmuv3_cmd cmds[ROOM + 1];
 	uint64_t done = 0;
-	unsigned int n;
-	int ret = 0;
-
-	while (!ret && done < s->size) {
-		n = fill(&d->plan, d->plan.by_address, d->plan.by_id, s, &done, cmds);
-		ret = weir_smmuv3_issue(weir_smmuv3_of(d->domain.iommu), cmds, n);
-	}
-	return ret;
-}
-
-/* Of a guest's VMID: by address what is of stage 2, then stage 1, alone and combined (4.4.2.1). */
-static __attribute__((noinline)) int invalidate_nested(struct weir_smmuv3_domain *d, uint64_t slot,
-						       const struct weir_smmuv3_stale *s)
-{
-	uint64_t vmid = slot & WEIR_SMMU_CMD_TLBI_0_VMID, done = 0;
-	struct weir_smmuv3_cmd cmds[ROOM + 1];
 	unsigned int n;
 	int ret;
 
 	do {
-		n = fill(&d->plan, slot, WEIR_SMMU_CMD_TLBI_S12_VMALL | vmid, s, &done, cmds);
-		if (n < ROOM)
-			break;
-		ret = weir_smmuv3_issue(weir_smmuv3_of(d->domain.iommu), cmds, n);
-		if (ret)
-			return ret;
-	} while (true);
-	cmds[n].word[0] = WEIR_SMMU_CMD_TLBI_NH_ALL | vmid;
-	cmds[n++].word[1] = 0;
-	return weir_smmuv3_issue(weir_smmuv3_of(d->domain.iommu), cmds, n);
+		n = fill(&d->plan, word0, by_id, s, &done, cmds);
+		if (done >= s->size)
+			return weir_smmuv3_issue(smmu, cmds, n);
+		/* A start that forgets them makes up for them: it finds the PTEs cleared. */
+		ret = weir_smmuv3_send(smmu, cmds, n);
+	} while (!ret);
+	return ret;
+}
+
+/* Stage 1 of a guest's VMID, alone and combined (4.4.2.1). */
+static __attribute__((noinline)) int invalidate_combined(struct weir_smmuv3 *smmu, uint64_t vmid)
+{
+	struct weir_smmuv3_cmd cmds[2];
+
+	cmds[0].word[0] = WEIR_SMMU_CMD_TLBI_NH_ALL | vmid;
+	cmds[0].word[1] = 0;
+	return weir_smmuv3_issue(smmu, cmds, 1);
 }
 
 /* ---- Device TLBs ----------------------------------------------------------------------------- */
@@ -208,15 +202,24 @@ static uint64_t next_slot(const struct weir_smmuv3_slots *slots, unsigned int *i
 	return 0;
 }
 
-static int invalidate_guests(struct weir_smmuv3_domain *d, const struct weir_smmuv3_slots *slots,
-			     const struct weir_smmuv3_stale *s)
+/*
+ * By address what is of stage 2; when that is gone for sure, and nothing can be combined with it
+ * any more, what was (4.4.3.1, 4.7.3).
+ */
+static inline __attribute__((always_inline)) int
+invalidate_guests(struct weir_smmuv3_domain *d, const struct weir_smmuv3_slots *slots,
+		  const struct weir_smmuv3_stale *s)
 {
+	uint64_t slot, vmid;
 	unsigned int i = 0;
-	uint64_t slot;
 	int ret = 0;
 
-	while (!ret && (slot = next_slot(slots, &i, WEIR_SMMU_CMD_TLBI_S2_IPA)))
-		ret = invalidate_nested(d, slot, s);
+	while (!ret && (slot = next_slot(slots, &i, WEIR_SMMU_CMD_TLBI_S2_IPA))) {
+		vmid = slot & WEIR_SMMU_CMD_TLBI_0_VMID;
+		ret = invalidate_by(d, slot, WEIR_SMMU_CMD_TLBI_S12_VMALL | vmid, s);
+		if (!ret)
+			ret = invalidate_combined(weir_smmuv3_of(d->domain.iommu), vmid);
+	}
 	return ret;
 }
 
@@ -226,19 +229,20 @@ static __attribute__((noinline)) int invalidate_atcs(struct weir_smmuv3 *smmu,
 {
 	struct weir_smmuv3_cmd cmds[ROOM + 1];
 	uint32_t begun = weir_smmuv3_atc_begin(smmu);
-	unsigned int i = 0, n;
+	unsigned int i = 0, n = 0;
+	uint64_t slot;
 	int ret = 0;
 
-	do {
-		for (n = 0; n < ROOM; n++) {
-			cmds[n].word[0] = next_slot(slots, &i, WEIR_SMMU_CMD_ATC_INV);
-			cmds[n].word[1] = atc_range(s);
-			if (!cmds[n].word[0])
-				break;
+	while (!ret && (slot = next_slot(slots, &i, WEIR_SMMU_CMD_ATC_INV))) {
+		if (n == ROOM) {
+			ret = weir_smmuv3_send(smmu, cmds, n);
+			n = 0;
 		}
-		if (n)
-			ret = weir_smmuv3_issue(smmu, cmds, n);
-	} while (!ret && n == ROOM);
+		cmds[n].word[0] = slot;
+		cmds[n++].word[1] = atc_range(s);
+	}
+	if (!ret && n)
+		ret = weir_smmuv3_issue(smmu, cmds, n);
 	return ret ? ret : weir_smmuv3_atc_end(smmu, begun);
 }
 
@@ -254,7 +258,7 @@ int weir_smmuv3_invalidate(struct weir_smmuv3_domain *d, const struct weir_smmuv
 	int ret;
 
 	slots = __atomic_load_n(&d->plan.slots, __ATOMIC_SEQ_CST);
-	ret = invalidate_own(d, s);
+	ret = invalidate_by(d, d->plan.by_address, d->plan.by_id, s);
 	if (WEIR_UNLIKELY(slots) && !ret)
 		ret = invalidate_guests(d, slots, s);
 	if (WEIR_UNLIKELY(slots) && !ret)

@@ -270,6 +270,13 @@ void weir_smmuv3_cmdq_fini(struct weir_smmuv3 *smmu);
  * broken. Any context.
  */
 int weir_smmuv3_issue(struct weir_smmuv3 *smmu, struct weir_smmuv3_cmd *cmds, unsigned int n);
+/*
+ * Send the commands, and leave it to the CMD_SYNC of the caller's next weir_smmuv3_issue() to
+ * complete them: an error there is one of these too. Not so if the SMMU was started anew in
+ * between, which forgets them, but invalidates all but the TLBs of devices. Errors and context as
+ * there.
+ */
+int weir_smmuv3_send(struct weir_smmuv3 *smmu, const struct weir_smmuv3_cmd *cmds, unsigned int n);
 /* Batches that are ready, and that nobody could publish, are. Interrupts are off, or TASK. */
 void weir_smmuv3_cmdq_publish(struct weir_smmuv3 *smmu);
 /* GERROR.CMDQ_ERR is active: replace the command that was refused. Under gerror_lock. */

@@ -98,6 +98,13 @@ static uint64_t stream_table(void)
 	       WEIR_SMMU_STRTAB_BASE_ADDR;
 }
 
+bool modelrig_has_entry(uint32_t stream)
+{
+	const uint64_t *first = plat_phys_to_virt(NULL, stream_table());
+
+	return first[stream >> SPLIT] & WEIR_SMMU_L1STD_L2PTR;
+}
+
 bool modelrig_is_stream_table(uint64_t phys)
 {
 	const uint64_t *first = plat_phys_to_virt(NULL, stream_table());

@@ -60,6 +60,8 @@ enum weir_model_result modelrig_access(uint32_t stream, uint64_t addr, bool writ
 void modelrig_complete(const struct weir_model_translation *translation);
 /* The ASID of the domain that a stream is in, by its entry and descriptor; 0: none. */
 unsigned int modelrig_asid(uint32_t stream);
+/* Does a first-level descriptor lead to the stream's entry? As the CPU sees it. */
+bool modelrig_has_entry(uint32_t stream);
 /* Part of the stream table, of either level? As the CPU sees it. */
 bool modelrig_is_stream_table(uint64_t phys);
 /* A word as the model reads it. */

@@ -15,6 +15,8 @@
 #define LINE 64u
 #define WORDS_OF_PAGE (WEIR_PAGE_SIZE / 8)
 #define HELD_BACK 65536u
+#define SPLIT 8u /* of stream tables: 2^8 first-level descriptors of 2^8 streams each */
+#define LAST ((1u << SPLIT) - 1)
 
 const char *const mutate_kind_names[MUTATE_KINDS] = {
 	[MUTATE_NOTHING] = "nothing",
@@ -35,17 +37,20 @@ const char *const mutate_kind_names[MUTATE_KINDS] = {
 
 struct mutate mutate;
 
-/* A batch of commands that the model does not know yet. */
+/*
+ * A batch of commands that the model does not know yet; behind them in `commands` those of batches
+ * before it that no CMD_SYNC was behind so far: they have done what they do when one is.
+ */
 static struct {
-	uint64_t commands[BATCH][2];
-	unsigned int n;
+	uint64_t commands[2 * BATCH][2];
+	unsigned int n, n_all;
 	uint64_t slot[BATCH]; /* where they lie */
 } batch;
+/* First-level descriptors that led to a table when the operation began: they never change again. */
+static bool was_there[1u << SPLIT];
 
-static uint64_t replaced;   /* the slot that is read as something else; 0: none */
-static uint64_t last_prod;  /* batches since the start */
-static uint64_t dropped_at; /* ... when something was left out */
-static bool is_over;	    /* ... and the operation in which it was */
+static uint64_t replaced; /* the slot that is read as something else; 0: none */
+static bool is_over;	  /* the operation is, in which something was left out */
 /* A clean of slots of the command queue, about which the batch decides. */
 static const void *pending;
 static size_t pending_size;
@@ -76,7 +81,6 @@ static bool take_it(void)
 		return false;
 	}
 	mutate.dropped = true;
-	dropped_at = last_prod;
 	return true;
 }
 
@@ -95,9 +99,30 @@ static bool is_by_address(const uint64_t *command)
 	       opcode == WEIR_SMMU_CMD_TLBI_S2_IPA;
 }
 
+static bool has_sync(void)
+{
+	for (unsigned int i = 0; i < batch.n; i++)
+		if (opcode_of(batch.commands[i]) == WEIR_SMMU_CMD_SYNC)
+			return true;
+	return false;
+}
+
+/* With one thread there is nothing behind a CMD_SYNC. */
+static unsigned int keep_earlier(uint64_t (*earlier)[2])
+{
+	if (has_sync())
+		return 0;
+	if (batch.n_all > BATCH)
+		abort();
+	memcpy(earlier, batch.commands, batch.n_all * sizeof(earlier[0]));
+	return batch.n_all;
+}
+
 static void read_batch(uint32_t from, uint32_t to)
 {
 	uint32_t n = (to - from) & (2 * modelrig.cmdq_mask + 1);
+	uint64_t earlier[BATCH][2];
+	unsigned int nr_earlier = keep_earlier(earlier);
 
 	batch.n = 0;
 	for (uint32_t i = 0; i < n && i < BATCH; i++, batch.n++) {
@@ -108,6 +133,27 @@ static void read_batch(uint32_t from, uint32_t to)
 		batch.slot[i] = at;
 		memcpy(batch.commands[i], slot, sizeof(batch.commands[i]));
 	}
+	memcpy(batch.commands[batch.n], earlier, nr_earlier * sizeof(earlier[0]));
+	batch.n_all = batch.n + nr_earlier;
+	/* All that was sent has been read. */
+	if (!nr_earlier)
+		replaced = 0;
+}
+
+/*
+ * What a command does that none of the others does. CMD_CFGI_STE with Leaf = 0 takes first-level
+ * descriptors along. One that is cached since it leads to a table is right, and may stay.
+ */
+static void would_remove(const uint64_t *command, const uint64_t (*others)[2], unsigned int n,
+			 struct weir_model_smmuv3_held *held)
+{
+	uint64_t wanted[2] = { command[0], command[1] };
+
+	if (opcode_of(command) == WEIR_SMMU_CMD_CFGI_STE &&
+	    was_there[WEIR_SMMU_FIELD_GET(WEIR_SMMU_CMD_0_SID, command[0]) >> SPLIT & LAST])
+		wanted[1] |= WEIR_SMMU_CMD_1_LEAF;
+	if (weir_model_smmuv3_would_remove(modelrig.model, wanted, others, n, held))
+		abort();
 }
 
 /*
@@ -116,17 +162,15 @@ static void read_batch(uint32_t from, uint32_t to)
  */
 static void look_up(unsigned int i, const uint64_t *instead, struct weir_model_smmuv3_held *held)
 {
-	uint64_t others[BATCH + 1][2];
+	uint64_t others[2 * BATCH + 1][2];
 	unsigned int n = 0;
 
-	for (unsigned int k = 0; k < batch.n; k++)
+	for (unsigned int k = 0; k < batch.n_all; k++)
 		if (k != i)
 			memcpy(others[n++], batch.commands[k], sizeof(others[0]));
 	if (instead)
 		memcpy(others[n++], instead, sizeof(others[0]));
-	if (weir_model_smmuv3_would_remove(modelrig.model, batch.commands[i],
-					   (const uint64_t(*)[2])others, n, held))
-		abort();
+	would_remove(batch.commands[i], (const uint64_t(*)[2])others, n, held);
 }
 
 static bool matters(const struct weir_model_smmuv3_held *held)
@@ -169,12 +213,10 @@ static bool sync_matters(void)
 	bool any = false;
 
 	mutate.held = (struct weir_model_smmuv3_held){ 0 };
-	for (unsigned int i = 0; i < batch.n; i++) {
+	for (unsigned int i = 0; i < batch.n_all; i++) {
 		struct weir_model_smmuv3_held held;
 
-		if (weir_model_smmuv3_would_remove(modelrig.model, batch.commands[i], NULL, 0,
-						   &held))
-			abort();
+		would_remove(batch.commands[i], NULL, 0, &held);
 		if (mutate.phase == MUTATE_FREEING ||
 		    (mutate.phase == MUTATE_MOVING && !held.stes && !held.cds))
 			continue;
@@ -211,12 +253,41 @@ static bool command_matters(unsigned int i)
 	}
 }
 
+static void leave_out(unsigned int i)
+{
+	memcpy(mutate.command, batch.commands[i], sizeof(mutate.command));
+	batch.commands[i][0] = WEIR_SMMU_CMD_PREFETCH_CONFIG;
+}
+
+/*
+ * An unmap may send several batches, and a later one name the same entry once more: one of 16
+ * contiguous pages is found by each of them. Or it has two CMD_SYNCs, as it splits a block first.
+ * Nobody is told that anything is gone before it returns, and on one CPU nobody uses a table that
+ * went: so what the first did not do cannot be seen, and what follows is an opportunity.
+ */
+static void look_at_later_batch(void)
+{
+	bool is_sync = opcode_of(mutate.command) == WEIR_SMMU_CMD_SYNC;
+
+	if (!mutate.command[0] || mutate.phase == MUTATE_MOVING)
+		return;
+	if (!is_sync)
+		would_remove(mutate.command, (const uint64_t(*)[2])batch.commands, batch.n,
+			     &mutate.held);
+	if (is_sync)
+		mutate.dropped = !has_sync();
+	else if (mutate.kind == MUTATE_TLBI_TABLES)
+		mutate.dropped = tables_went(mutate.command);
+	else
+		mutate.dropped = matters(&mutate.held);
+}
+
 static void drop_command(void)
 {
 	for (unsigned int i = 0; i < batch.n; i++) {
 		if (!command_matters(i) || !take_it())
 			continue;
-		memcpy(mutate.command, batch.commands[i], sizeof(mutate.command));
+		leave_out(i);
 		replaced = batch.slot[i];
 		return;
 	}
@@ -330,7 +401,7 @@ static bool clean(const void *virt, size_t size)
 }
 
 /* The slot that is not clean: is what stands there for the model as good as what should? */
-static bool slot_matters(void)
+static bool slot_matters(unsigned int *slot)
 {
 	uint64_t phys = plat_virt_to_phys(NULL, pending);
 
@@ -341,7 +412,7 @@ static bool slot_matters(void)
 			continue;
 		if (!memcmp(instead, batch.commands[i], sizeof(batch.commands[i])))
 			return false;
-		memcpy(mutate.command, batch.commands[i], sizeof(mutate.command));
+		*slot = i;
 		if (opcode_of(batch.commands[i]) == WEIR_SMMU_CMD_SYNC)
 			return sync_matters();
 		look_up(i, instead, &mutate.held);
@@ -352,7 +423,11 @@ static bool slot_matters(void)
 
 static void decide_on_slot(void)
 {
-	if (!slot_matters() || !take_it())
+	unsigned int slot;
+
+	if (slot_matters(&slot) && take_it())
+		leave_out(slot);
+	else
 		plat_cache_clean(NULL, pending, pending_size);
 	pending = NULL;
 }
@@ -499,12 +574,13 @@ static void barrier(void)
 	is_open = nr_held_back != 0;
 }
 
-/* What the model is about to be told of, it would not find. */
+/* What the model is about to be told of, it would not find. Not until it is to look for it. */
 static void decide_on_prod(void)
 {
 	bool matter = false;
 
-	for (unsigned int i = 0; i < batch.n && mutate.phase == MUTATE_UNMAPPING; i++) {
+	for (unsigned int i = 0; i < batch.n && has_sync() && mutate.phase == MUTATE_UNMAPPING;
+	     i++) {
 		look_up(i, NULL, &mutate.held);
 		matter |= mutate.held.translations != 0;
 	}
@@ -516,16 +592,13 @@ static void decide_on_prod(void)
 
 static void prod(uint32_t from, uint32_t to)
 {
-	last_prod++;
-	replaced = 0;
-	if (mutate.dropped) {
-		if (last_prod > dropped_at && !is_over)
-			mutate.peek();
-		return;
-	}
-	if (!mutate.armed)
-		return;
 	read_batch(from, to);
+	if (mutate.dropped && !is_over) {
+		mutate.peek();
+		look_at_later_batch();
+	}
+	if (mutate.dropped || !mutate.armed)
+		return;
 	if (pending)
 		decide_on_slot();
 	else if (mutate.kind <= MUTATE_SYNC)
@@ -556,6 +629,13 @@ void mutate_options(enum mutate_kind kind, struct modelrig_options *options)
 	mutate.no_blocks = options->incoherent;
 }
 
+/* Between two operations. */
+static void look_at_first_level(void)
+{
+	for (uint32_t i = 0; i <= LAST; i++)
+		was_there[i] = was_there[i] || modelrig_has_entry(i << SPLIT);
+}
+
 void mutate_arm(enum mutate_kind kind, uint64_t skip)
 {
 	void (*on_peek)(void) = mutate.peek;
@@ -566,6 +646,9 @@ void mutate_arm(enum mutate_kind kind, uint64_t skip)
 				  .peek = on_peek,
 				  .no_blocks = mutate.no_blocks };
 	replaced = 0;
+	batch.n = batch.n_all = 0;
+	memset(was_there, 0, sizeof(was_there));
+	look_at_first_level();
 	pending = NULL;
 	nr_held_back = 0;
 	left_out.size = 0;
@@ -593,6 +676,7 @@ void mutate_end_of_step(void)
 	if (is_wanted(MUTATE_NOTHING))
 		(void)take_it();
 	is_over = mutate.dropped;
+	look_at_first_level();
 	left_out.size = 0;
 	if (pending) {
 		plat_cache_clean(NULL, pending, pending_size);
