@@ -196,6 +196,11 @@ static bool stopped(void)
 	return __atomic_load_n(&race.stop, __ATOMIC_RELAXED);
 }
 
+static uint64_t accesses(void)
+{
+	return __atomic_load_n(&device.accesses, __ATOMIC_RELAXED);
+}
+
 static void *run_mapper(void *arg)
 {
 	unsigned int id = (unsigned int)(uintptr_t)arg, frame = id * FRAMES / MAPPERS;
@@ -237,7 +242,8 @@ static void race_in(enum weir_mode mode)
 		pthread_create(&threads[i], NULL, run_mapper, (void *)(uintptr_t)i);
 	for (unsigned int i = 0; i < ACCESSORS; i++)
 		pthread_create(&threads[MAPPERS + i], NULL, run_accessor, (void *)(uintptr_t)i);
-	for (unsigned int n = 0; n < race.rounds; n++) {
+	/* On a busy machine the device may be late. */
+	for (unsigned int n = 0; n < race.rounds || accesses() <= race.rounds; n++) {
 		assert_int_equal(weir_domain_attach(race.domain, dev), 0);
 		for (unsigned int k = 0; k < 4; k++) {
 			assert_int_equal(weir_domain_attach_pasid(race.domain, dev, PASID), 0);
@@ -249,9 +255,8 @@ static void race_in(enum weir_mode mode)
 	__atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < MAPPERS + ACCESSORS; i++)
 		pthread_join(threads[i], NULL);
-	print_message("%llu accesses, %u times on\n", (unsigned long long)device.accesses,
+	print_message("%llu accesses, %u times on\n", (unsigned long long)accesses(),
 		      device.enables);
-	assert_true(device.accesses > race.rounds);
 	weir_domain_free(race.domain);
 	assert_int_equal(rig.log_lines, 0);
 	down(&rig);
